@@ -1,0 +1,1 @@
+"""What operators ask and order: the admin API and the health endpoints."""

@@ -1,0 +1,1 @@
+"""Callers prove who they are. The family's table."""

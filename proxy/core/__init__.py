@@ -1,0 +1,1 @@
+"""The dictionary: nouns and rules that never await and never open anything."""

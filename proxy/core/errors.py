@@ -1,0 +1,207 @@
+"""Everything that can go wrong, by whose fault it is; each error knows the status, the code and what to say of it.
+
+`ProxyError` is what a caller is told. `FetchError` is why a token could not be had: it stays inside, and reaches a
+caller only as the reason of a `token-unavailable`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar, Final
+
+DOCUMENTATION: Final = "https://countersign.example/errors/"
+
+
+class Reason(Enum):
+    """Why a token could not be had: the closed set that callers, logs and metrics see."""
+
+    NETWORK = "network"
+    INVALID_CLIENT = "invalid_client"
+    INVALID_GRANT = "invalid_grant"
+    PROVIDER_4XX = "provider_4xx"
+    PROVIDER_5XX = "provider_5xx"
+    MALFORMED_RESPONSE = "malformed_response"
+    NO_REFRESH_TOKEN = "no_refresh_token"  # noqa: S105 - a reason, not a password
+    INTERNAL = "internal"
+
+
+class FetchError(Exception):
+    """A credential could not fetch a token. The message names the thing and the remedy and holds no secret."""
+
+    def __init__(
+        self, reason: Reason, message: str, *, permanent: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.permanent = permanent
+        """True: asking again cannot help until somebody changes something."""
+        self.retry_after = retry_after
+        """Seconds the provider asked us to wait, when it said so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a configuration, and where it stands."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    warning: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {'warning: ' if self.warning else ''}{self.message}"
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used, with every problem found."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+class ProxyError(Exception):
+    """Base of what a caller is told. Subclasses are the rows of the error table in the documentation."""
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+    proxy_error: ClassVar[str]
+    """The error type of RFC 9209 §2.3 for the Proxy-Status header."""
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **members: str,
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.retry_after = retry_after
+        self.headers = dict(headers or {})
+        self.members = members
+        """Extension members of the problem document (RFC 9457 §3.2)."""
+
+
+class RouteNotFoundError(ProxyError):
+    """No route matches the request."""
+
+    code = "route-not-found"
+    status = 404
+    title = "No route matches this request"
+    proxy_error = "destination_not_found"
+
+
+class CallerUnauthenticatedError(ProxyError):
+    """Nobody who may use the route has proved who they are."""
+
+    code = "caller-unauthenticated"
+    status = 401
+    title = "The caller has not proved who it is"
+    proxy_error = "http_request_denied"
+
+
+class CallerForbiddenError(ProxyError):
+    """The caller is known, and may not use the route."""
+
+    code = "caller-forbidden"
+    status = 403
+    title = "This caller may not use this route"
+    proxy_error = "http_request_denied"
+
+
+class RequestInvalidError(ProxyError):
+    """The request is malformed or ambiguous."""
+
+    code = "request-invalid"
+    status = 400
+    title = "The request is not valid"
+    proxy_error = "http_request_error"
+
+
+class RequestTooLargeError(ProxyError):
+    """The request body exceeds the limit."""
+
+    code = "request-too-large"
+    status = 413
+    title = "The request body is too large"
+    proxy_error = "http_request_error"
+
+
+class HeaderTooLargeError(ProxyError):
+    """The request head exceeds the limit."""
+
+    code = "header-too-large"
+    status = 431
+    title = "The request head is too large"
+    proxy_error = "http_request_error"
+
+
+class TokenUnavailableError(ProxyError):
+    """No token can be had for the route; says why."""
+
+    code = "token-unavailable"
+    status = 502
+    title = "No token is available"
+    proxy_error = "proxy_internal_error"
+
+    def __init__(self, reason: Reason, detail: str, *, credential: str, retry_after: float | None = None) -> None:
+        super().__init__(detail, retry_after=retry_after, reason=reason.value, credential=credential)
+        self.reason = reason
+
+
+class CircuitOpenError(ProxyError):
+    """The upstream or a token endpoint kept failing; we do not ask it now."""
+
+    code = "circuit-open"
+    status = 503
+    title = "The circuit is open"
+    proxy_error = "destination_unavailable"
+
+
+class UpstreamUnreachableError(ProxyError):
+    """No connection to the upstream, or it broke before an answer."""
+
+    code = "upstream-unreachable"
+    status = 502
+    title = "The upstream cannot be reached"
+    proxy_error = "connection_refused"
+
+
+class UpstreamTimeoutError(ProxyError):
+    """The upstream did not answer in time."""
+
+    code = "upstream-timeout"
+    status = 504
+    title = "The upstream did not answer in time"
+    proxy_error = "http_response_timeout"
+
+
+class UpstreamProtocolError(ProxyError):
+    """The upstream's answer is not valid HTTP."""
+
+    code = "upstream-protocol"
+    status = 502
+    title = "The upstream's answer is not valid HTTP"
+    proxy_error = "http_protocol_error"
+
+
+class DrainingError(ProxyError):
+    """This process is about to stop."""
+
+    code = "draining"
+    status = 503
+    title = "This proxy is shutting down"
+    proxy_error = "http_request_denied"
+
+
+class OverloadedError(ProxyError):
+    """More requests are in flight than the configuration allows."""
+
+    code = "overloaded"
+    status = 503
+    title = "Too many requests are in flight"
+    proxy_error = "connection_limit_reached"

@@ -1,0 +1,43 @@
+"""A family's table: the word in the YAML on the left, the class that it makes on the right."""
+
+from collections.abc import Iterator, Mapping
+from typing import Generic, Protocol, TypeVar
+
+from proxy.core.settings import Settings
+
+
+class Kind(Protocol):
+    """What a table holds: a class that names the record it is configured by."""
+
+    Settings: type[Settings]
+
+
+K = TypeVar("K", bound=type)
+
+
+class Table(Mapping[str, K], Generic[K]):
+    """The kinds of one family, in the order in which they are listed for people."""
+
+    def __init__(self, family: str, kinds: Mapping[str, K]) -> None:
+        self.family = family
+        self._kinds = dict(kinds)
+
+    def __getitem__(self, kind: str) -> K:
+        """Return the class of that kind.
+
+        Raises:
+            KeyError: with a message that lists the known kinds.
+        """
+        if kind not in self._kinds:
+            raise KeyError(self.unknown(kind))
+        return self._kinds[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def unknown(self, kind: str) -> str:
+        """Return the message for a kind that does not exist."""
+        return f"unknown kind {kind!r}; {self.family} knows: {', '.join(self._kinds)}"

@@ -1,0 +1,65 @@
+"""The messages that pass through: what a caller sent, what a token adds, what a token endpoint replied."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+"""Header lines as they stood on the wire: order, case and bytes untouched."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """A request without its body, byte for byte as the caller sent it, after `receive` has found it sound."""
+
+    method: str
+    path: str
+    """The raw path: percent-encoding untouched, latin-1 text, without the query."""
+    query: str
+    """The raw query with its leading `?`, or empty."""
+    host: str
+    """Lower case, without port; empty when the caller sent none (HTTP/1.0)."""
+    headers: tuple[tuple[bytes, bytes], ...]
+    fields: Mapping[str, str]
+    """The same header lines by case-insensitive name; the first of several wins."""
+    peer: str
+    """Address of the caller's socket; empty for a Unix socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """What one token adds to a request. Rendered once per generation, then only concatenated."""
+
+    lines: bytes = b""
+    """Whole header lines, each ending in CRLF."""
+    replaces: frozenset[bytes] = frozenset()
+    """Lower-case names of headers whose copies from the caller are dropped."""
+    query: bytes = b""
+    """Parameters to append, percent-encoded, joined by `&`, without a leading separator."""
+    query_names: frozenset[bytes] = frozenset()
+    """Percent-decoded names of query parameters whose copies from the caller are dropped."""
+    cookies: tuple[tuple[bytes, bytes], ...] = ()
+    """Cookies to set; copies from the caller are dropped."""
+
+
+NOTHING: Final = Injection()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The bounded answer of a token endpoint."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = field(repr=False)
+    received_at: float
+    """Unix seconds on our clock."""
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of that header, or None."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+    def text(self) -> str:
+        """Return the body as text: UTF-8 with or without a byte order mark; odd bytes are replaced."""
+        return self.body.decode("utf-8-sig", errors="replace")

@@ -1,0 +1,58 @@
+"""The record that every piece of configuration is: frozen, strict about unknown keys, its units written in its types."""
+
+import re
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZES: Final = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SIZE: Final = re.compile(r"(\d+)(B|KiB|MiB|GiB)")
+
+
+class Settings(BaseModel):
+    """Base of every settings record. The object that reads a record reads the very one that was parsed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+def parse_duration(value: Any) -> Any:
+    """Turn `500ms`, `30s`, `5m`, `1h`, `2d` into seconds; leave a float that is one already.
+
+    Raises:
+        ValueError: the text is not a duration.
+    """
+    if isinstance(value, float):
+        return value
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{value!r} is not a duration; write a number with its unit: 500ms, 30s, 5m, 1h")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def parse_size(value: Any) -> Any:
+    """Turn `256KiB`, `64MiB` into bytes; leave an int that came from a default.
+
+    Raises:
+        ValueError: the text is not a size.
+    """
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{value!r} is not a size; write a number with its unit: 512B, 256KiB, 64MiB, 1GiB")
+    return int(match[1]) * _SIZES[match[2]]
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    WithJsonSchema({"type": "string", "pattern": rf"^{_DURATION.pattern}$", "examples": ["500ms", "30s", "5m"]}),
+]
+"""Seconds, written with a unit."""
+
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({"type": "string", "pattern": rf"^{_SIZE.pattern}$", "examples": ["256KiB", "64MiB"]}),
+]
+"""Bytes, written with a unit."""

@@ -1,0 +1,1 @@
+"""Credentials know how to get a token. The family's table."""

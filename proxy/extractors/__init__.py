@@ -1,0 +1,1 @@
+"""Extractors find one value in a token endpoint's reply. The family's table."""

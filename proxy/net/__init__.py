@@ -1,0 +1,1 @@
+"""Sockets outward: whatever opens a connection to somebody else stands here."""

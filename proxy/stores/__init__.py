@@ -1,0 +1,1 @@
+"""Stores keep tokens. The family's table."""

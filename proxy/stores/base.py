@@ -1,0 +1,51 @@
+"""What a store promises: load, save, drop, lock."""
+
+from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager
+from typing import ClassVar
+
+from proxy.core.settings import Settings
+from proxy.core.token import Token
+
+
+class StoreSettings(Settings):
+    """What every store's settings share."""
+
+
+class StoreError(Exception):
+    """The store did not do it: unreachable, full, or its content is damaged."""
+
+
+class Lease(ABC):
+    """A lock that is held. It says so itself, for a holder that was paused may have lost it."""
+
+    @property
+    @abstractmethod
+    def is_held(self) -> bool:
+        """True while nobody else can hold it."""
+
+
+class Store(ABC):
+    """Keeps tokens by key. Keys hold names and digests, never a secret."""
+
+    Settings: ClassVar[type[StoreSettings]]
+
+    @abstractmethod
+    async def load(self, key: str) -> Token | None:
+        """Return the newest token under that key, or None."""
+
+    @abstractmethod
+    async def save(self, key: str, token: Token) -> Token:
+        """Store the token unless a newer generation stands there; return the one that stands there afterwards."""
+
+    @abstractmethod
+    async def drop(self, key: str, generation: int) -> None:
+        """Forget the token unless its generation is newer than the one named."""
+
+    @abstractmethod
+    def lock(self, key: str) -> AbstractAsyncContextManager[Lease]:
+        """Hold the key's lock while the block runs: one holder per fleet."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of what the store holds open."""
