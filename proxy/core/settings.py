@@ -1,4 +1,4 @@
-"""The record that every piece of configuration is: frozen, strict about unknown keys, its units written in its types."""
+"""The record that every piece of configuration is: frozen, strict about unknown keys, its units in its types."""
 
 import re
 from typing import Annotated, Any, Final
