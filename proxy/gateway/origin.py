@@ -1,0 +1,67 @@
+"""Where an upstream is: scheme, host, port and base path, taken apart once when the configuration is loaded."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, WithJsonSchema
+
+_PORTS: Final = {"http": 80, "https": 443}
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9.])?|\[[0-9A-Fa-f:.]+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The network side of an upstream's address."""
+
+    scheme: str
+    host: str
+    """Without the brackets of an IPv6 address."""
+    port: int
+
+    @property
+    def is_tls(self) -> bool:
+        """Return True when the connection is encrypted."""
+        return self.scheme == "https"
+
+    @property
+    def authority(self) -> str:
+        """Return host and port as the Host header spells them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def parse_upstream(text: str) -> tuple[Origin, str]:
+    """Take an upstream's URL apart into its origin and its base path (without a trailing slash).
+
+    Raises:
+        ValueError: it is not an http or https URL of a host, or says more than that.
+    """
+    parts = urlsplit(text)
+    if parts.scheme not in _PORTS:
+        raise ValueError("an upstream is an https:// (or http://) address, such as https://api.example.com/v2")
+    if "@" in parts.netloc:
+        raise ValueError(
+            "an upstream's address holds no user or password; configure a credential of kind basic instead"
+        )
+    if parts.query or parts.fragment or "?" in text or "#" in text:
+        raise ValueError("an upstream's address ends with its path; parameters are added by a credential's inject")
+    try:
+        port = parts.port or _PORTS[parts.scheme]
+    except ValueError:
+        raise ValueError("the port of an upstream is a number from 1 to 65535") from None
+    host = parts.netloc.rsplit(":", 1)[0] if parts.port is not None else parts.netloc
+    if not _HOST.fullmatch(host) or not parts.path.isascii() or re.search(r"[\x00-\x20\x7f\\]", parts.path):
+        raise ValueError("an upstream needs a host name or an IP address, and a path of printable ASCII")
+    return Origin(parts.scheme, host.strip("[]").lower(), port), parts.path.rstrip("/")
+
+
+def _checked(text: str) -> str:
+    parse_upstream(text)
+    return text
+
+
+UpstreamUrl = Annotated[
+    str, AfterValidator(_checked), WithJsonSchema({"type": "string", "format": "uri", "pattern": "^https?://"})
+]
