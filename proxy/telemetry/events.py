@@ -1,0 +1,157 @@
+"""What happened that a person may want to know: a bounded history to query, each entry also a log line.
+
+Theory. An event is recorded once per change of state, which is the duty of whoever records it: a hundred requests that
+meet an open circuit are one event. Ids grow by one and are never given twice, so an id is a cursor.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+from typing import Final, Literal
+
+import structlog
+
+from proxy.core.clock import Clock
+from proxy.core.secret import scrub
+
+Level = Literal["debug", "info", "warning", "error"]
+Value = str | int | float | bool | None
+
+LEVELS: Final[Mapping[Level, int]] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+"""How grave each level is, in the numbers of the standard library."""
+LONGEST_PAGE: Final = 1000
+
+
+class EventName(StrEnum):
+    """What can happen: the closed set."""
+
+    STARTED = "started"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+    CONFIG_RELOADED = "config_reloaded"
+    CONFIG_REFUSED = "config_refused"
+    TOKEN_FETCHED = "token_fetched"  # noqa: S105 - an event, not a password
+    REFRESH_FAILED = "refresh_failed"
+    REFRESH_RECOVERED = "refresh_recovered"
+    TOKEN_REJECTED = "token_rejected"  # noqa: S105 - an event, not a password
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105 - an event, not a password
+    CREDENTIAL_NEEDS_PERSON = "credential_needs_person"
+    REPLAY_GIVEN_UP = "replay_given_up"
+    REJECTED_AGAIN = "rejected_again"
+    BREAKER_OPENED = "breaker_opened"
+    BREAKER_CLOSED = "breaker_closed"
+    CALLER_REFUSED = "caller_refused"
+    STORE_FAILED = "store_failed"
+    STORE_RECOVERED = "store_recovered"
+    TASK_FAILED = "task_failed"
+    ADMIN_ACTION = "admin_action"
+    ADMIN_REFUSED = "admin_refused"
+    ADMIN_LOCKED_OUT = "admin_locked_out"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. Every text in it has been cleaned of secrets."""
+
+    id: int
+    time: float
+    """Unix seconds."""
+    level: Level
+    event: EventName
+    route: str | None = None
+    credential: str | None = None
+    user: str | None = None
+    reason: str | None = None
+    detail: str = ""
+    fields: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events, newest first, and where the next page begins."""
+
+    events: tuple[Event, ...]
+    cursor: int | None
+    """Hand it to the next query for what is older; None: there is nothing older."""
+
+
+class EventLog:
+    """The last events of this process."""
+
+    def __init__(self, clock: Clock, size: int = 10_000) -> None:
+        self._clock = clock
+        self._events: deque[Event] = deque(maxlen=size)
+        self._last_id = 0
+        self._logger = structlog.get_logger()
+
+    def record(
+        self,
+        level: Level,
+        event: EventName,
+        *,
+        route: str | None = None,
+        credential: str | None = None,
+        user: str | None = None,
+        reason: str | None = None,
+        detail: str = "",
+        **fields: Value,
+    ) -> None:
+        """Remember that this happened, now, and write it to the log. `detail` is for people."""
+        self._last_id += 1
+        entry = Event(
+            id=self._last_id,
+            time=self._clock.now(),
+            level=level,
+            event=event,
+            route=route,
+            credential=credential,
+            user=user,
+            reason=reason,
+            detail=scrub(detail),
+            fields={name: scrub(value) if isinstance(value, str) else value for name, value in fields.items()},
+        )
+        self._events.append(entry)
+        self._logger.log(
+            LEVELS[level],
+            event.value,
+            **{
+                "route": route,
+                "credential": credential,
+                "user": user,
+                "reason": reason,
+                "detail": entry.detail,
+                **entry.fields,
+            },
+        )
+
+    def query(
+        self,
+        *,
+        route: str | None = None,
+        credential: str | None = None,
+        user: str | None = None,
+        level: Level | None = None,
+        since: float | None = None,
+        limit: int = 100,
+        cursor: int | None = None,
+    ) -> EventPage:
+        """Return the newest events that match, at most `limit` (1 to `LONGEST_PAGE`).
+
+        `level` means that level and graver ones, `since` Unix seconds, `cursor` that of the page before.
+        """
+        gravity = LEVELS[level] if level else 0
+        matching = (
+            event
+            for event in reversed(self._events)
+            if (cursor is None or event.id < cursor)
+            and (since is None or event.time >= since)
+            and (route is None or event.route == route)
+            and (credential is None or event.credential == credential)
+            and (user is None or event.user == user)
+            and LEVELS[event.level] >= gravity
+        )
+        page = tuple(islice(matching, max(1, min(limit, LONGEST_PAGE))))
+        more = next(matching, None) is not None
+        return EventPage(page, page[-1].id if more else None)

@@ -1,0 +1,286 @@
+"""Every metric there is, in one list, and how a scrape reads it off the plain numbers that are counted."""
+
+import platform
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from proxy import __version__
+from proxy.telemetry.counts import BUCKETS, CredentialMetrics, Histogram, RouteMetrics
+
+UNMATCHED: Final = "_none"
+"""The route label of requests that match no route."""
+STORE_OPERATIONS: Final = ("load", "save", "drop", "lock")
+RELOAD_OUTCOMES: Final = ("succeeded", "refused")
+
+Samples = list[tuple[tuple[str, ...], float | Histogram]]
+"""Label values in the order of the catalogue, and what was counted under them."""
+
+_BOUNDS: Final = (*map(repr, BUCKETS), "+Inf")
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """One line of the catalogue: what a metric is called, how it counts, and what it says."""
+
+    name: str
+    type: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    help: str
+
+
+CATALOGUE: Final = (
+    MetricSpec(
+        "countersign_requests_total",
+        "counter",
+        ("route", "code", "source"),
+        "Requests answered, by status code and by who answered: the upstream or the proxy itself.",
+    ),
+    MetricSpec(
+        "countersign_request_duration_seconds",
+        "histogram",
+        ("route",),
+        "From the request's head read to the last byte of the answer handed over.",
+    ),
+    MetricSpec(
+        "countersign_upstream_duration_seconds",
+        "histogram",
+        ("route",),
+        "The upstream's part of a request, from sending its head to the end of the answer.",
+    ),
+    MetricSpec("countersign_requests_in_flight", "gauge", ("route",), "Requests being worked on now."),
+    MetricSpec(
+        "countersign_token_fetches_total",
+        "counter",
+        ("credential", "reason", "outcome"),
+        "Fetches of a token: why it was fetched, and whether it succeeded or why not.",
+    ),
+    MetricSpec(
+        "countersign_token_fetch_duration_seconds", "histogram", ("credential",), "How long fetching a token took."
+    ),
+    MetricSpec("countersign_token_lock_wait_seconds", "histogram", (), "Waiting for the lock on a shared token."),
+    MetricSpec(
+        "countersign_token_expires_at_seconds",
+        "gauge",
+        ("credential",),
+        "When the held token expires, as Unix time; +Inf when never; absent while there is none.",
+    ),
+    MetricSpec(
+        "countersign_token_generation",
+        "gauge",
+        ("credential",),
+        "Generation of the held token; grows by one with each new value.",
+    ),
+    MetricSpec(
+        "countersign_token_cache_total",
+        "counter",
+        ("credential", "result"),
+        "Requests for a token: a fresh one was held (hit), a stale one served, the request had to wait, "
+        "or a remembered failure answered (negative).",
+    ),
+    MetricSpec(
+        "countersign_replays_total",
+        "counter",
+        ("route", "outcome"),
+        "Requests whose token was rejected, by what became of their replay.",
+    ),
+    MetricSpec("countersign_breaker_state", "gauge", ("route",), "A route's circuit: 0 closed, 1 half-open, 2 open."),
+    MetricSpec(
+        "countersign_token_breaker_state",
+        "gauge",
+        ("credential",),
+        "A token endpoint's circuit: 0 closed, 1 half-open, 2 open.",
+    ),
+    MetricSpec("countersign_breaker_opened_total", "counter", (), "Times the circuit of any route opened."),
+    MetricSpec("countersign_store_up", "gauge", (), "Whether the token store answers."),
+    MetricSpec("countersign_store_errors_total", "counter", ("operation",), "Operations that the token store failed."),
+    MetricSpec("countersign_verifications_total", "counter", ("outcome",), "E-mail verifications of users."),
+    MetricSpec(
+        "countersign_config_reloads_total",
+        "counter",
+        ("outcome",),
+        "Configurations loaded while running: succeeded, or refused for their errors.",
+    ),
+    MetricSpec(
+        "countersign_config_last_reload_timestamp_seconds",
+        "gauge",
+        (),
+        "When the configuration in use was loaded, as Unix time.",
+    ),
+    MetricSpec(
+        "countersign_log_dropped_total", "counter", (), "Log lines dropped because nobody read the log fast enough."
+    ),
+    MetricSpec("countersign_build_info", "gauge", ("version", "python"), "Always 1; its labels say what is running."),
+)
+
+
+class Metrics:
+    """All that one process counts. Outlives reloads: the same name gets the same numbers back."""
+
+    def __init__(self) -> None:
+        self.store_up = True
+        """Whether the token store answered last."""
+        self._routes: dict[str, RouteMetrics] = {}
+        self._credentials: dict[str, CredentialMetrics] = {}
+        self._lock_waits = Histogram()
+        self._opened_by_removed = 0
+        self._store_errors = dict.fromkeys(STORE_OPERATIONS, 0)
+        self._reloads = dict.fromkeys(RELOAD_OUTCOMES, 0)
+        self._reloaded_at = 0.0
+        self._verifications: dict[str, int] = {}
+        self._log_dropped: Callable[[], int] = int
+        self.route(UNMATCHED)
+        self._registry = CollectorRegistry()
+        self._registry.register(_Scrape(self._families))
+        ProcessCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    def route(self, name: str) -> RouteMetrics:
+        """Return the numbers of that route; all of them stand at zero from now on."""
+        return self._routes.setdefault(name, RouteMetrics())
+
+    def credential(self, name: str) -> CredentialMetrics:
+        """Return the numbers of that credential; all of them stand at zero from now on."""
+        return self._credentials.setdefault(name, CredentialMetrics(self._lock_waits))
+
+    def keep(self, routes: Collection[str], credentials: Collection[str]) -> None:
+        """Forget every route and credential but these: a reload has removed the others."""
+        for name in self._routes.keys() - {UNMATCHED, *routes}:
+            self._opened_by_removed += self._routes.pop(name).breaker_opened()
+        for name in self._credentials.keys() - {*credentials}:
+            del self._credentials[name]
+
+    def store_errors(self, operation: str) -> None:
+        """Count a failed operation of the store: one of `STORE_OPERATIONS`."""
+        self._store_errors[operation] += 1
+
+    def config_reloaded(self, outcome: str, timestamp: float) -> None:
+        """Count a reload that `succeeded` or was `refused`; only the former moves the timestamp (Unix seconds)."""
+        self._reloads[outcome] += 1
+        if outcome == "succeeded":
+            self._reloaded_at = timestamp
+
+    def config_loaded(self, timestamp: float) -> None:
+        """Note when the first configuration was loaded (Unix seconds): a start is no reload."""
+        self._reloaded_at = timestamp
+
+    def verifications(self, outcome: str) -> None:
+        """Count how a user's verification ended."""
+        self._verifications[outcome] = self._verifications.get(outcome, 0) + 1
+
+    def watch_log(self, dropped: Callable[[], int]) -> None:
+        """Ask this at every scrape how many log lines were dropped."""
+        self._log_dropped = dropped
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """Return the page of a scrape and its content type, in the format that `accept` asks for.
+
+        Takes milliseconds with many routes: call it from a thread.
+        """
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type
+
+    def _families(self) -> Iterator[Metric]:
+        routes = list(self._routes.items())
+        credentials = list(self._credentials.items())
+        read = {**_read_routes(routes), **_read_credentials(credentials), **self._read_process(routes)}
+        for spec in CATALOGUE:
+            yield _family(spec, read[spec.name])
+
+    def _read_process(self, routes: Iterable[tuple[str, RouteMetrics]]) -> dict[str, Samples]:
+        opened = self._opened_by_removed + sum(route.breaker_opened() for _, route in routes)
+        return {
+            "countersign_token_lock_wait_seconds": [((), self._lock_waits)],
+            "countersign_breaker_opened_total": [((), opened)],
+            "countersign_store_up": [((), int(self.store_up))],
+            "countersign_store_errors_total": _by_label(self._store_errors),
+            "countersign_verifications_total": _by_label(self._verifications),
+            "countersign_config_reloads_total": _by_label(self._reloads),
+            "countersign_config_last_reload_timestamp_seconds": [((), self._reloaded_at)],
+            "countersign_log_dropped_total": [((), self._log_dropped())],
+            "countersign_build_info": [((__version__, platform.python_version()), 1)],
+        }
+
+
+class _Scrape(Collector):
+    """What the registry asks at a scrape."""
+
+    def __init__(self, families: Callable[[], Iterable[Metric]]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families()
+
+
+def _by_label(counts: dict[str, int]) -> Samples:
+    return [((label,), count) for label, count in list(counts.items())]
+
+
+def _read_routes(routes: Iterable[tuple[str, RouteMetrics]]) -> dict[str, Samples]:
+    return {
+        "countersign_requests_total": [
+            ((name, str(code), source), count)
+            for name, route in routes
+            for (code, source), count in list(route.answers.items())
+        ],
+        "countersign_request_duration_seconds": [((name,), route.durations) for name, route in routes],
+        "countersign_upstream_duration_seconds": [((name,), route.upstream) for name, route in routes],
+        "countersign_requests_in_flight": [((name,), route.in_flight) for name, route in routes],
+        "countersign_replays_total": [
+            ((name, outcome), count) for name, route in routes for outcome, count in route.replays.items()
+        ],
+        "countersign_breaker_state": [
+            ((name,), route.breaker_state()) for name, route in routes if route.breaker_state is not None
+        ],
+    }
+
+
+def _read_credentials(credentials: Iterable[tuple[str, CredentialMetrics]]) -> dict[str, Samples]:
+    return {
+        "countersign_token_fetches_total": [
+            ((name, *labels), count) for name, one in credentials for labels, count in one.fetches.items()
+        ],
+        "countersign_token_fetch_duration_seconds": [((name,), one.durations) for name, one in credentials],
+        "countersign_token_cache_total": [
+            ((name, result), count)
+            for name, one in credentials
+            for result, count in (
+                ("hit", one.hit),
+                ("stale", one.stale),
+                ("wait", one.wait),
+                ("negative", one.negative),
+            )
+        ],
+        "countersign_token_expires_at_seconds": [
+            ((name,), moment)
+            for name, one in credentials
+            if one.expires_at is not None and (moment := one.expires_at()) is not None
+        ],
+        "countersign_token_generation": [
+            ((name,), one.generation()) for name, one in credentials if one.generation is not None
+        ],
+        "countersign_token_breaker_state": [
+            ((name,), one.breaker_state()) for name, one in credentials if one.breaker_state is not None
+        ],
+    }
+
+
+def _family(spec: MetricSpec, samples: Samples) -> Metric:
+    family = Metric(spec.name.removesuffix("_total"), spec.help, spec.type)
+    for values, number in samples:
+        labels = dict(zip(spec.labels, values, strict=True))
+        if isinstance(number, Histogram):
+            buckets = tuple(accumulate(number.counts))
+            for bound, count in zip(_BOUNDS, buckets, strict=True):
+                family.add_sample(f"{spec.name}_bucket", {**labels, "le": bound}, count)
+            family.add_sample(f"{spec.name}_count", labels, buckets[-1])
+            family.add_sample(f"{spec.name}_sum", labels, number.sum)
+        else:
+            family.add_sample(spec.name, labels, number)
+    return family
