@@ -67,7 +67,7 @@ class ProxyError(Exception):
     code: ClassVar[str]
     status: ClassVar[int]
     title: ClassVar[str]
-    proxy_error: ClassVar[str]
+    proxy_error: str
     """The error type of RFC 9209 §2.3 for the Proxy-Status header."""
 
     def __init__(
@@ -75,11 +75,14 @@ class ProxyError(Exception):
         detail: str = "",
         *,
         retry_after: float | None = None,
+        proxy_error: str | None = None,
         headers: Mapping[str, str] | None = None,
         **members: str,
     ) -> None:
         super().__init__(detail or self.title)
         self.detail = detail
+        if proxy_error is not None:
+            self.proxy_error = proxy_error
         self.retry_after = retry_after
         self.headers = dict(headers or {})
         self.members = members

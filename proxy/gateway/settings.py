@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from proxy.core.breaker import BreakerSettings
+from proxy.core.origin import UpstreamUrl
 from proxy.core.route import MatchSettings
 from proxy.core.settings import Duration, Settings, Size
-from proxy.gateway.origin import UpstreamUrl
 
 
 class ReplaySettings(Settings):
@@ -17,7 +17,7 @@ class ReplaySettings(Settings):
     memory: Size = 256 * 1024
     """Bytes kept in memory."""
     disk: Size = 64 * 1024 * 1024
-    """Bytes kept in a temporary file once memory is full; past both the request still flows, only its replay is lost."""
+    """Bytes kept in a temporary file once memory is full; past both the request flows on without a replay."""
 
 
 class TimeoutSettings(Settings):
