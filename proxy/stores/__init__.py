@@ -1,1 +1,7 @@
-"""Stores keep tokens. The family's table."""
+"""Stores keep tokens. The family's table; a kind is made as `Kind(settings, runtime)`."""
+
+from proxy.core.kinds import Table
+from proxy.stores.base import Store
+from proxy.stores.memory import MemoryStore
+
+KINDS: Table[type[Store]] = Table("proxy.stores", {"memory": MemoryStore})

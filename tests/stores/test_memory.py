@@ -1,0 +1,37 @@
+"""The memory store keeps the family's promises."""
+
+from proxy.core.clock import SystemClock
+from proxy.net.runtime import Runtime
+from proxy.stores.base import Store
+from proxy.stores.memory import MemorySettings, MemoryStore
+from tests.compliance.stores import KEY, StoreCompliance, token
+
+
+def make() -> MemoryStore:
+    return MemoryStore(MemorySettings(), Runtime(SystemClock(), lambda name, error: None))
+
+
+class TestMemoryStore(StoreCompliance):
+    def make(self) -> Store:
+        return make()
+
+
+async def test_locks_that_nobody_holds_are_not_kept() -> None:
+    store = make()
+    for number in range(100):
+        async with store.lock(f"token/{number}"):
+            pass
+    assert len(store._locks) == 0
+
+
+async def test_a_closed_store_has_forgotten_everything() -> None:
+    store = make()
+    await store.save(KEY, token())
+    await store.close()
+    assert await store.load(KEY) is None
+
+
+async def test_it_says_how_much_it_keeps() -> None:
+    store = make()
+    await store.save(KEY, token())
+    assert repr(store) == "<MemoryStore, 1 tokens>"
