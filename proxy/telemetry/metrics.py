@@ -13,14 +13,13 @@ from prometheus_client.registry import Collector
 
 from proxy import __version__
 from proxy.telemetry.counts import BUCKETS, CredentialMetrics, Histogram, RouteMetrics
+from proxy.telemetry.samples import Samples, by_label, read_credentials, read_routes
 
+OPENMETRICS: Final = "application/openmetrics-text"
 UNMATCHED: Final = "_none"
 """The route label of requests that match no route."""
 STORE_OPERATIONS: Final = ("load", "save", "drop", "lock")
 RELOAD_OUTCOMES: Final = ("succeeded", "refused")
-
-Samples = list[tuple[tuple[str, ...], float | Histogram]]
-"""Label values in the order of the catalogue, and what was counted under them."""
 
 _BOUNDS: Final = (*map(repr, BUCKETS), "+Inf")
 
@@ -183,13 +182,14 @@ class Metrics:
 
         Takes milliseconds with many routes: call it from a thread.
         """
-        encode, content_type = choose_encoder(accept)
+        # The library fails on a malformed version or escaping, so it never sees what the client wrote.
+        encode, content_type = choose_encoder(OPENMETRICS if OPENMETRICS in accept.lower() else "")
         return encode(self._registry), content_type
 
     def _families(self) -> Iterator[Metric]:
         routes = list(self._routes.items())
         credentials = list(self._credentials.items())
-        read = {**_read_routes(routes), **_read_credentials(credentials), **self._read_process(routes)}
+        read = {**read_routes(routes), **read_credentials(credentials), **self._read_process(routes)}
         for spec in CATALOGUE:
             yield _family(spec, read[spec.name])
 
@@ -199,9 +199,9 @@ class Metrics:
             "countersign_token_lock_wait_seconds": [((), self._lock_waits)],
             "countersign_breaker_opened_total": [((), opened)],
             "countersign_store_up": [((), int(self.store_up))],
-            "countersign_store_errors_total": _by_label(self._store_errors),
-            "countersign_verifications_total": _by_label(self._verifications),
-            "countersign_config_reloads_total": _by_label(self._reloads),
+            "countersign_store_errors_total": by_label(self._store_errors),
+            "countersign_verifications_total": by_label(self._verifications),
+            "countersign_config_reloads_total": by_label(self._reloads),
             "countersign_config_last_reload_timestamp_seconds": [((), self._reloaded_at)],
             "countersign_log_dropped_total": [((), self._log_dropped())],
             "countersign_build_info": [((__version__, platform.python_version()), 1)],
@@ -216,59 +216,6 @@ class _Scrape(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return self._families()
-
-
-def _by_label(counts: dict[str, int]) -> Samples:
-    return [((label,), count) for label, count in list(counts.items())]
-
-
-def _read_routes(routes: Iterable[tuple[str, RouteMetrics]]) -> dict[str, Samples]:
-    return {
-        "countersign_requests_total": [
-            ((name, str(code), source), count)
-            for name, route in routes
-            for (code, source), count in list(route.answers.items())
-        ],
-        "countersign_request_duration_seconds": [((name,), route.durations) for name, route in routes],
-        "countersign_upstream_duration_seconds": [((name,), route.upstream) for name, route in routes],
-        "countersign_requests_in_flight": [((name,), route.in_flight) for name, route in routes],
-        "countersign_replays_total": [
-            ((name, outcome), count) for name, route in routes for outcome, count in route.replays.items()
-        ],
-        "countersign_breaker_state": [
-            ((name,), route.breaker_state()) for name, route in routes if route.breaker_state is not None
-        ],
-    }
-
-
-def _read_credentials(credentials: Iterable[tuple[str, CredentialMetrics]]) -> dict[str, Samples]:
-    return {
-        "countersign_token_fetches_total": [
-            ((name, *labels), count) for name, one in credentials for labels, count in one.fetches.items()
-        ],
-        "countersign_token_fetch_duration_seconds": [((name,), one.durations) for name, one in credentials],
-        "countersign_token_cache_total": [
-            ((name, result), count)
-            for name, one in credentials
-            for result, count in (
-                ("hit", one.hit),
-                ("stale", one.stale),
-                ("wait", one.wait),
-                ("negative", one.negative),
-            )
-        ],
-        "countersign_token_expires_at_seconds": [
-            ((name,), moment)
-            for name, one in credentials
-            if one.expires_at is not None and (moment := one.expires_at()) is not None
-        ],
-        "countersign_token_generation": [
-            ((name,), one.generation()) for name, one in credentials if one.generation is not None
-        ],
-        "countersign_token_breaker_state": [
-            ((name,), one.breaker_state()) for name, one in credentials if one.breaker_state is not None
-        ],
-    }
 
 
 def _family(spec: MetricSpec, samples: Samples) -> Metric:
