@@ -1,7 +1,10 @@
 """A family's table: the word in the YAML on the left, the class that it makes on the right."""
 
 from collections.abc import Iterator, Mapping
-from typing import Generic, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from proxy.core.settings import Settings
 
@@ -41,3 +44,26 @@ class Table(Mapping[str, K], Generic[K]):
     def unknown(self, kind: str) -> str:
         """Return the message for a kind that does not exist."""
         return f"unknown kind {kind!r}; {self.family} knows: {', '.join(self._kinds)}"
+
+
+class OneOf:
+    """Says of a settings field that it takes the settings of any kind of a family.
+
+    Written `Annotated[InjectorSettings, OneOf(KINDS)]`: type checkers see the family's base, pydantic the kinds.
+    """
+
+    def __init__(self, table: Table[Any], *, told_apart_by: str = "kind") -> None:
+        self.table = table
+        self.told_apart_by = told_apart_by
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Choose the record by its discriminator; a family of one kind is asked for it too."""
+        return core_schema.tagged_union_schema(
+            {kind: handler.generate_schema(made.Settings) for kind, made in self.table.items()},
+            discriminator=self.told_apart_by,
+        )
+
+
+def one_of(table: Table[Any], *, told_apart_by: str = "kind") -> Any:
+    """Return the type of a settings field that holds the settings of any kind of that family."""
+    return Annotated[Settings, OneOf(table, told_apart_by=told_apart_by)]
