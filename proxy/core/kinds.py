@@ -1,7 +1,7 @@
 """A family's table: the word in the YAML on the left, the class that it makes on the right."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -62,8 +62,3 @@ class OneOf:
             {kind: handler.generate_schema(made.Settings) for kind, made in self.table.items()},
             discriminator=self.told_apart_by,
         )
-
-
-def one_of(table: Table[Any], *, told_apart_by: str = "kind") -> Any:
-    """Return the type of a settings field that holds the settings of any kind of that family."""
-    return Annotated[Settings, OneOf(table, told_apart_by=told_apart_by)]

@@ -1,0 +1,38 @@
+"""The troubleshooting table."""
+
+import pytest
+
+from proxy.core.errors import Reason
+from proxy.core.symptom import Symptom, TokenRequestError
+
+
+def test_every_code_is_its_own() -> None:
+    assert len({symptom.code for symptom in Symptom}) == len(Symptom)
+
+
+def test_a_message_is_what_was_seen_and_the_remedy() -> None:
+    error = TokenRequestError(Symptom.DNS, "api.example is not known", retry_after=3)
+    assert str(error) == "api.example is not known; check the host name in `url`, and the resolver of this machine"
+    assert (error.reason, error.permanent, error.retry_after) == (Reason.NETWORK, False, 3)
+
+
+@pytest.mark.parametrize(
+    ("symptom", "permanent"),
+    [
+        (Symptom.INVALID_CLIENT, True),
+        (Symptom.INVALID_GRANT, True),
+        (Symptom.BAD_REQUEST, True),
+        (Symptom.RATE_LIMITED, False),
+        (Symptom.BUSY, False),
+        (Symptom.PROVIDER, False),
+        (Symptom.TLS, False),
+        (Symptom.NOT_JSON, False),
+    ],
+)
+def test_only_what_somebody_must_change_is_permanent(symptom: Symptom, permanent: bool) -> None:
+    assert symptom.is_permanent is permanent
+
+
+def test_what_cannot_change_by_itself_is_not_retried() -> None:
+    assert not any(symptom.is_retried for symptom in Symptom if symptom.is_permanent)
+    assert not Symptom.TLS.is_retried
