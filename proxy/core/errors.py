@@ -7,6 +7,7 @@ caller only as the reason of a `token-unavailable`.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import ClassVar, Final
 
 DOCUMENTATION: Final = "https://countersign.example/errors/"
@@ -56,9 +57,11 @@ class Problem:
 class ConfigError(Exception):
     """A configuration that cannot be used, with every problem found."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[Problem, ...], files: Mapping[Path, str] | None = None) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
+        self.files = dict(files or {})
+        """The files that were looked at, with a digest of what stood there: a change to any of them may be the cure."""
 
 
 class ProxyError(Exception):
@@ -69,6 +72,8 @@ class ProxyError(Exception):
     title: ClassVar[str]
     proxy_error: str
     """The error type of RFC 9209 §2.3 for the Proxy-Status header."""
+    counts: ClassVar[bool] = False
+    """Whether a route's breaker counts it as a failure of the upstream, or of the way to its token."""
 
     def __init__(
         self,
@@ -150,6 +155,7 @@ class TokenUnavailableError(ProxyError):
     status = 502
     title = "No token is available"
     proxy_error = "proxy_internal_error"
+    counts = True
 
     def __init__(self, reason: Reason, detail: str, *, credential: str, retry_after: float | None = None) -> None:
         super().__init__(detail, retry_after=retry_after, reason=reason.value, credential=credential)
@@ -163,6 +169,7 @@ class CircuitOpenError(ProxyError):
     status = 503
     title = "The circuit is open"
     proxy_error = "destination_unavailable"
+    counts = True
 
 
 class UpstreamUnreachableError(ProxyError):
@@ -172,6 +179,7 @@ class UpstreamUnreachableError(ProxyError):
     status = 502
     title = "The upstream cannot be reached"
     proxy_error = "connection_refused"
+    counts = True
 
 
 class UpstreamTimeoutError(ProxyError):
@@ -181,6 +189,7 @@ class UpstreamTimeoutError(ProxyError):
     status = 504
     title = "The upstream did not answer in time"
     proxy_error = "http_response_timeout"
+    counts = True
 
 
 class UpstreamProtocolError(ProxyError):
@@ -190,6 +199,7 @@ class UpstreamProtocolError(ProxyError):
     status = 502
     title = "The upstream's answer is not valid HTTP"
     proxy_error = "http_protocol_error"
+    counts = True
 
 
 class DrainingError(ProxyError):
@@ -208,3 +218,12 @@ class OverloadedError(ProxyError):
     status = 503
     title = "Too many requests are in flight"
     proxy_error = "connection_limit_reached"
+
+
+class InternalError(ProxyError):
+    """A mistake of ours; the log says which."""
+
+    code = "internal-error"
+    status = 500
+    title = "The proxy made a mistake"
+    proxy_error = "proxy_internal_error"

@@ -5,7 +5,7 @@ only for `_cancel` and `_task` of it; a test holds us to that.
 """
 
 import asyncio
-from typing import Final, cast
+from typing import Final
 
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
@@ -63,14 +63,14 @@ class Inbound:
         """Return what has arrived of the body, without waiting."""
         return self.payload.read_nowait(-1)
 
-    async def read(self, timeout: float) -> bytes:
-        """Return the next bytes of the body; empty at its end. Seconds without a byte end in TimeoutError."""
+    async def read(self, patience: float) -> bytes:
+        """Return the next bytes of the body; empty at its end. `patience` seconds without one end in TimeoutError."""
         if self.expects_continue:
             self.expects_continue = False
             self.interim(CONTINUE)
         if self.payload.is_eof():
             return self.payload.read_nowait(-1)
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(patience):
             return await self.payload.readany()
 
     def interim(self, data: bytes) -> None:
@@ -89,11 +89,11 @@ class Inbound:
             raise CallerGoneError
         transport.write(data)
 
-    async def drained(self, timeout: float) -> None:
-        """Wait until the caller takes more bytes; seconds without a byte taken end in CallerGoneError."""
+    async def drained(self, patience: float) -> None:
+        """Wait until the caller takes more bytes; `patience` seconds without a byte taken end in CallerGoneError."""
         if self.protocol._paused:
             try:
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(patience):
                     await self.writer.drain()
             except TimeoutError:
                 self.abort()
@@ -104,7 +104,7 @@ class Inbound:
         self.keep_alive = False
         transport = self.protocol.transport
         if transport is not None:
-            cast("asyncio.Transport", transport).abort()
+            transport.abort()
 
     def _cancel(self, exc: BaseException) -> None:
         """Hear from aiohttp that the caller has left."""

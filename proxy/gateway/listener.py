@@ -1,7 +1,7 @@
 """The socket that callers reach: aiohttp's low-level server, which parses, with our own request and our own refusals.
 
-What is replaced, and why: the request object (the hot path needs a tenth of it), the response objects (answers are passed
-on as bytes, byte for byte), and the error pages (aiohttp's repeat the offending line, which may hold a secret, and log it).
+What is replaced, and why: the request object (the hot path needs a tenth of it), the response objects (answers are
+passed on byte for byte), and the error pages (aiohttp's repeat and log the offending line, which may hold a secret).
 The hooks are private names of aiohttp; `tests/gateway/test_listener.py` fails loudly when one of them changes.
 """
 

@@ -1,0 +1,137 @@
+"""The body of a request on its way: whole when it is small or already here, a stream otherwise, remembered if asked.
+
+A body of known length that fits the memory is read to its end before anything is sent upstream: a slow caller then
+holds no upstream connection, and the request leaves in one write. Every other body streams.
+"""
+
+from typing import Final
+
+from proxy.core.errors import RequestInvalidError, RequestTooLargeError
+from proxy.gateway.inbound import Inbound
+from proxy.gateway.recording import Recording
+from proxy.gateway.settings import RouteSettings
+from proxy.net.exchange import Connection
+
+NO_BODY: Final = -1
+PATIENCE: Final = 30.0
+"""Seconds without a byte after which a body that is read in advance is given up."""
+
+
+class Body:
+    """One request's body."""
+
+    __slots__ = ("_idle", "_inbound", "_limit", "_memory", "_received", "_recording", "length", "sent", "whole")
+
+    def __init__(
+        self, inbound: Inbound, settings: RouteSettings, recording: Recording | None, length: int | None
+    ) -> None:
+        self._inbound = inbound
+        self._recording = recording
+        self._idle = settings.timeouts.idle
+        self._limit = settings.limits.body
+        self._memory = settings.replay.memory
+        self._received = 0
+        self.length = length
+        """Bytes announced; None: chunked; NO_BODY: there is none."""
+        self.whole: bytes | None = None
+        """All of it, once it is here and small."""
+        self.sent = False
+        """True once the caller's last byte has been passed on."""
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is here, or will be before anything is sent."""
+        return self.whole is not None or (self.length is not None and self.length <= self._memory)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the caller's last byte has not been passed on yet."""
+        return self.whole is None and not self.sent
+
+    @property
+    def can_be_sent_again(self) -> bool:
+        """Whether every byte that was passed on is still known."""
+        return self.whole is not None or (self._recording is not None and self._recording.kept)
+
+    async def gather(self) -> None:
+        """Read a small body of known length to its end.
+
+        Raises:
+            RequestInvalidError: it did not come in time.
+        """
+        pieces = []
+        try:
+            while piece := await self._inbound.read(PATIENCE):
+                pieces.append(piece)
+        except TimeoutError:
+            raise RequestInvalidError("the rest of the request body did not arrive in time") from None
+        self.whole = b"".join(pieces)
+
+    async def pour(self, connection: Connection) -> None:
+        """Send what is remembered, then what the caller still sends, and end the request.
+
+        Raises:
+            RequestTooLargeError: the caller sends more than the route allows.
+            RequestInvalidError: the caller stopped sending.
+        """
+        if self._received and self._recording is not None:
+            async for piece in self._recording.chunks():
+                await self._send(connection, piece)
+        while not self.sent:
+            try:
+                piece = await self._inbound.read(self._idle)
+            except TimeoutError:
+                raise RequestInvalidError("the rest of the request body did not arrive in time") from None
+            if not piece:
+                self.sent = True
+                break
+            await self._pass_on(connection, piece)
+        if self.length is None:
+            connection.write(b"0\r\n\r\n")
+        connection.request_sent()
+
+    async def _pass_on(self, connection: Connection, piece: bytes) -> None:
+        self._received += len(piece)
+        if self._limit is not None and self._received > self._limit:
+            raise RequestTooLargeError(f"this route accepts bodies of at most {self._limit} bytes")
+        if self._recording is not None:
+            self._recording.add(piece)
+            await self._recording.settle()
+        await self._send(connection, piece)
+
+    async def _send(self, connection: Connection, piece: bytes) -> None:
+        connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self.length is None else piece)
+        connection.extend(self._idle)
+        await connection.drained()
+
+    def close(self) -> None:
+        """Let go of what was remembered."""
+        if self._recording is not None:
+            self._recording.close()
+
+
+def body_of(inbound: Inbound, settings: RouteSettings, *, record: bool) -> Body:
+    """Return the request's body as it stands now; reads nothing that has not arrived.
+
+    Raises:
+        RequestTooLargeError: its announced length exceeds what the route allows.
+    """
+    length = _announced(inbound)
+    if length is not None and settings.limits.body is not None and length > settings.limits.body:
+        raise RequestTooLargeError(f"this route accepts bodies of at most {settings.limits.body} bytes")
+    replay = settings.replay
+    streams = not inbound.body_is_here and (length is None or length > replay.memory)
+    body = Body(inbound, settings, Recording(replay.memory, replay.disk) if streams and record else None, length)
+    if not inbound.has_body:
+        body.whole = b""
+    elif inbound.body_is_here:
+        body.whole = inbound.read_now()
+        body.length = len(body.whole)
+    return body
+
+
+def _announced(inbound: Inbound) -> int | None:
+    length = inbound.message.headers.get("Content-Length")
+    if length is not None:
+        return int(length)
+    return None if inbound.message.chunked else NO_BODY

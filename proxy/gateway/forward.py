@@ -1,0 +1,138 @@
+"""Sends one request upstream and comes back with the head of its answer: whole in one write, or poured as it comes.
+
+A request is sent a second time by itself only if nothing can have been lost by it: the connection had been used before,
+it ended without a byte of an answer, the method is idempotent (RFC 9110 §9.2.2) and its body is still whole. A body
+that streams goes out on a fresh connection, where that question does not arise.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.core.errors import ProxyError
+from proxy.gateway.body import Body
+from proxy.gateway.settings import TimeoutSettings
+from proxy.net.answer import Informational
+from proxy.net.exchange import BrokenOffError, Connection
+from proxy.net.runtime import Runtime
+from proxy.net.upstream import Upstream
+
+IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """One request as it goes upstream."""
+
+    method: str
+    head: bytes
+    body: Body
+    informational: Informational | None
+
+
+class Exchange:
+    """One request on one connection, until its answer has been passed on or dropped."""
+
+    __slots__ = ("_pouring", "answer", "connection", "prefix")
+
+    def __init__(self, connection: Connection, pouring: "asyncio.Task[Exception | None] | None") -> None:
+        self.connection = connection
+        self.answer = connection.answer
+        self._pouring = pouring
+        self.prefix = b""
+        """What was read of the body in advance, to look into it; it is passed on first."""
+
+    async def hold(self, limit: int) -> bytes:
+        """Read up to `limit` bytes of the body in advance, and return them."""
+        while len(self.prefix) < limit:
+            piece = await self.connection.more()
+            if not piece:
+                break
+            self.prefix += piece
+        return self.prefix
+
+    def end(self) -> None:
+        """Let the connection go: back to the pool, or closed if anything is unfinished."""
+        if self._pouring is not None and not self._pouring.done():
+            self._pouring.cancel()
+        self.connection.release()
+
+    async def drop(self) -> None:
+        """End it, and return only when nobody reads the caller's body any more."""
+        self.end()
+        if self._pouring is not None:
+            await asyncio.wait({self._pouring})
+
+
+class Forwarder:
+    """Sends the requests of one route."""
+
+    def __init__(self, upstream: Upstream, timeouts: TimeoutSettings, runtime: Runtime) -> None:
+        self._upstream = upstream
+        self._timeouts = timeouts
+        self._runtime = runtime
+
+    async def send(self, outbound: Outbound) -> Exchange:
+        """Send the request and wait for the head of the answer.
+
+        Raises:
+            ProxyError: there is none; says why.
+            ConnectionError: the caller left while its body was being passed on.
+        """
+        if outbound.body.whole is None:
+            return await self._pour(await self._upstream.connect(), outbound)
+        connection = self._upstream.idle()
+        if connection is not None:
+            try:
+                return await self._send(connection, outbound)
+            except BrokenOffError:
+                if outbound.method not in IDEMPOTENT:
+                    raise
+        return await self._send(await self._upstream.connect(), outbound)
+
+    async def _send(self, connection: Connection, outbound: Outbound) -> Exchange:
+        answered = connection.begin(
+            head_only=outbound.method == "HEAD",
+            timeout=self._timeouts.response,
+            informational=outbound.informational,
+        )
+        connection.write(outbound.head + outbound.body.whole if outbound.body.whole else outbound.head)
+        connection.request_sent()
+        try:
+            await answered
+        except BaseException:
+            connection.close()
+            raise
+        return Exchange(connection, None)
+
+    async def _pour(self, connection: Connection, outbound: Outbound) -> Exchange:
+        answered = connection.begin(
+            head_only=outbound.method == "HEAD", timeout=self._timeouts.idle, informational=outbound.informational
+        )
+        connection.write(outbound.head)
+        pouring = self._runtime.spawn(_pour(outbound.body, connection), name="pour a request body")
+        try:
+            await asyncio.wait({answered, pouring}, return_when=asyncio.FIRST_COMPLETED)
+            if not answered.done():
+                _raise_if_failed(pouring)
+                connection.extend(self._timeouts.response)
+            await answered
+        except BaseException:
+            pouring.cancel()
+            connection.close()
+            raise
+        return Exchange(connection, pouring)
+
+
+def _raise_if_failed(pouring: "asyncio.Task[Exception | None]") -> None:
+    if (error := pouring.result()) is not None:
+        raise error
+
+
+async def _pour(body: Body, connection: Connection) -> Exception | None:
+    """Return why the body could not be passed on, rather than raise: an answer may have come all the same."""
+    try:
+        await body.pour(connection)
+    except (ProxyError, ConnectionError) as error:
+        return error
+    return None

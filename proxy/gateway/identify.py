@@ -1,0 +1,30 @@
+"""Who is calling: the first of the route's callers that recognises its proof in the request."""
+
+from collections.abc import Iterable
+
+from proxy.callers.base import Caller
+from proxy.core.errors import CallerForbiddenError, CallerUnauthenticatedError
+from proxy.core.message import RequestHead
+from proxy.core.principal import Principal
+
+
+def identify(head: RequestHead, allowed: tuple[Caller, ...], known: Iterable[Caller]) -> Principal:
+    """Return who is calling, if it may use the route.
+
+    `allowed` are the route's callers in their order, `known` all that the configuration has.
+
+    Raises:
+        CallerForbiddenError: the caller is known, but not allowed here.
+        CallerUnauthenticatedError: no proof, or none that anybody knows.
+    """
+    for caller in allowed:
+        principal = caller.authenticate(head)
+        if principal is not None:
+            return principal
+    for caller in known:
+        principal = caller.authenticate(head)
+        if principal is not None and principal.proof_headers:
+            raise CallerForbiddenError(f"caller {principal.name!r} may not use this route")
+    raise CallerUnauthenticatedError(
+        "send a caller key in Proxy-Authorization: Bearer, X-Countersign-Key or Authorization: Bearer"
+    )

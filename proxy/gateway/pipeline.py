@@ -1,0 +1,172 @@
+"""The life of a request, as one function whose lines are its stages; every stage that does not say yes refuses.
+
+receive → match → identify → admit → breaker → sign → prepare → send → rejected? → renew → replay once → relay → record
+
+Theory. A request belongs to the graph that was current when it arrived, and ends on it, whatever is reloaded meanwhile.
+It holds one permit of its route's breaker and gives it back exactly once: as a success, as a failure, or unused when
+the caller left. With fresh tokens nothing before the wire waits: no await, no lock, no task, no call of a store.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from proxy.callers.base import Caller
+from proxy.core.breaker import BreakerOpen
+from proxy.core.errors import (
+    CircuitOpenError,
+    DrainingError,
+    InternalError,
+    ProxyError,
+    RequestInvalidError,
+    RouteNotFoundError,
+)
+from proxy.core.route import RouteTable
+from proxy.gateway.body import body_of
+from proxy.gateway.forward import Exchange
+from proxy.gateway.identify import identify
+from proxy.gateway.inbound import CallerGoneError, Inbound
+from proxy.gateway.plan import RoutePlan
+from proxy.gateway.prepare import request_id
+from proxy.gateway.receive import has_dot_segment, receive
+from proxy.gateway.record import Recorder, Trace
+from proxy.gateway.refuse import refusal
+from proxy.gateway.relay import Relay
+from proxy.gateway.replay import Request, Sender
+from proxy.net.runtime import Runtime
+from proxy.telemetry.events import EventLog, EventName
+
+GATEWAY_FAILURES: Final = frozenset({502, 503, 504})
+"""Answers of an upstream that count against it like no answer at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """One loaded configuration, ready to carry requests. Replaced as a whole by a reload."""
+
+    routes: RouteTable[RoutePlan]
+    callers: tuple[Caller, ...]
+
+
+class Pipeline:
+    """Carries requests through the current graph."""
+
+    def __init__(self, graph: Graph, runtime: Runtime, recorder: Recorder, events: EventLog) -> None:
+        self.graph = graph
+        self.draining = False
+        """True: answers end their connection."""
+        self.refusing = False
+        """True: the time for new requests is over."""
+        self._clock = runtime.clock
+        self._sender = Sender(runtime, events)
+        self._recorder = recorder
+        self._events = events
+
+    async def handle(self, inbound: Inbound) -> bool:
+        """Answer one request; return whether the caller's connection goes on."""
+        trace = Trace(self._clock.monotonic())
+        if self.draining:
+            inbound.keep_alive = False
+        try:
+            await self._serve(inbound, trace)
+        except ProxyError as error:
+            self._refuse(inbound, error, trace)
+        except ConnectionError:
+            inbound.abort()  # the caller left
+        except Exception as error:  # noqa: BLE001 - the last line of defence: a mistake of ours is answered, and told
+            self._events.record("error", EventName.TASK_FAILED, detail=f"request {trace.identifier}: {error!r}")
+            self._refuse(inbound, InternalError(), trace)
+        finally:
+            self._recorder.record(trace)
+        return inbound.keep_alive
+
+    async def _serve(self, inbound: Inbound, trace: Trace) -> None:
+        graph = self.graph
+        head = receive(inbound)
+        trace.identifier = request_id(head)
+        plan = trace.plan = graph.routes.match(head)
+        if plan is None:
+            raise RouteNotFoundError("no route matches this host, path, method and these headers")
+        if plan.refuses_dot_segments and has_dot_segment(head.path):
+            raise RequestInvalidError("the path has dot segments; they lead out of the upstream's base path")
+        principal = identify(head, plan.callers, graph.callers)
+        trace.caller = principal.name
+        if self.refusing:
+            raise DrainingError(retry_after=1.0)
+        body = body_of(inbound, plan.settings, record=plan.signer.can_renew)
+        plan.admit()
+        try:
+            if body.whole is None and body.is_small:
+                await body.gather()
+            await self._carry(Request(plan, inbound, head, principal, body, trace))
+        finally:
+            plan.metrics.in_flight -= 1
+            body.close()
+
+    async def _carry(self, request: Request) -> None:
+        """Send the request under a permit of the route's breaker, and pass the answer on."""
+        breaker, now = request.plan.breaker, self._clock.monotonic
+        try:
+            permit = breaker.admit(now())
+        except BreakerOpen as error:
+            raise CircuitOpenError(
+                f"the upstream of route {request.plan.name!r} kept failing", retry_after=error.retry_after
+            ) from None
+        try:
+            exchange = await self._sender.send(request)
+        except ProxyError as error:
+            if error.counts:
+                breaker.record(permit, ok=False, now=now())
+            else:
+                breaker.release(permit, now())
+            raise
+        except BaseException:
+            breaker.release(permit, now())
+            raise
+        breaker.record(permit, ok=exchange.answer.status not in GATEWAY_FAILURES, now=now())
+        try:
+            await self._relay(request, exchange)
+        except ProxyError:
+            breaker.record(permit, ok=False, now=now())
+            raise
+        finally:
+            exchange.end()
+
+    async def _relay(self, request: Request, exchange: Exchange) -> None:
+        inbound, plan = request.inbound, request.plan
+        if request.body.is_unfinished:
+            inbound.keep_alive = False
+        relay = Relay(
+            inbound,
+            exchange,
+            method=request.head.method,
+            identifier=request.trace.identifier,
+            drops_cookies=plan.drops_cookies,
+            note=request.note,
+        )
+        await relay.run(plan.settings.timeouts.idle)
+
+    def refuse_unread(self, inbound: Inbound, error: ProxyError) -> None:
+        """Answer a request that could not even be parsed."""
+        trace = Trace(self._clock.monotonic())
+        self._refuse(inbound, error, trace)
+        self._recorder.record(trace)
+
+    def _refuse(self, inbound: Inbound, error: ProxyError, trace: Trace) -> None:
+        trace.reason = error.code
+        if inbound.answered:
+            return  # the relay has cut the connection: there is no way back to a status
+        trace.refused(error.status)
+        if not inbound.body_is_here:
+            inbound.keep_alive = False  # what is still coming of the body is nobody's request
+        inbound.answered = True
+        try:
+            inbound.write(
+                refusal(
+                    error,
+                    trace.identifier,
+                    keep_alive=inbound.keep_alive,
+                    with_body=inbound.message.method != "HEAD",
+                )
+            )
+        except CallerGoneError:
+            inbound.abort()

@@ -1,0 +1,69 @@
+"""A route as the pipeline sees it: everything that could be prepared when the configuration was loaded."""
+
+from proxy.callers.base import Caller
+from proxy.core.breaker import Breaker
+from proxy.core.errors import OverloadedError
+from proxy.core.origin import Origin, parse_upstream
+from proxy.gateway.forward import Forwarder
+from proxy.gateway.prepare import Preparer
+from proxy.gateway.settings import RouteSettings
+from proxy.gateway.signing import Signer
+from proxy.net.runtime import Runtime
+from proxy.net.upstream import Upstream, trust
+from proxy.telemetry.metrics import RouteMetrics
+from proxy.tokens.source import Source
+
+
+class RoutePlan:
+    """One route, ready to carry requests. Lives as long as the graph it belongs to."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: RouteSettings,
+        *,
+        sources: tuple[Source, ...],
+        callers: tuple[Caller, ...],
+        runtime: Runtime,
+        metrics: RouteMetrics,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.callers = callers
+        self.signer = Signer(sources)
+        self.breaker = Breaker(settings.breaker)
+        self.metrics = metrics
+        self.origin, base = parse_upstream(settings.upstream)
+        self.preparer = Preparer(self.origin, base, settings.match.path, strip_prefix=settings.strip_prefix)
+        self.upstream = _upstream(self.origin, settings, runtime)
+        self.forwarder = Forwarder(self.upstream, settings.timeouts, runtime)
+        self.credentials = "+".join(settings.credential_names)
+        self.drops_cookies = settings.cookies == "drop"
+        self.refuses_dot_segments = settings.dot_segments == "refuse"
+
+    def admit(self) -> None:
+        """Count a request in, if the route still takes one.
+
+        Raises:
+            OverloadedError: as many as the route allows are under way.
+        """
+        if self.metrics.in_flight >= self.settings.limits.in_flight:
+            raise OverloadedError(
+                f"route {self.name!r} has {self.settings.limits.in_flight} requests under way", retry_after=1.0
+            )
+        self.metrics.in_flight += 1
+
+    def __repr__(self) -> str:
+        return f"<RoutePlan {self.name} -> {self.origin.authority}>"
+
+
+def _upstream(origin: Origin, settings: RouteSettings, runtime: Runtime) -> Upstream:
+    timeouts = settings.timeouts
+    return Upstream(
+        origin,
+        runtime,
+        tls=trust(str(settings.tls.ca) if settings.tls.ca else None) if origin.is_tls else None,
+        connect=timeouts.connect,
+        idle=timeouts.idle,
+        keepalive=timeouts.keepalive,
+    )

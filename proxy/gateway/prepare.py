@@ -1,0 +1,155 @@
+"""Turns a caller's request head into the one that goes upstream: bytes in, bytes out, nothing re-encoded.
+
+What the configuration knows is prepared when the route is loaded (`Preparer`); what a token adds comes rendered with
+the token; per request there is one pass over the header lines.
+"""
+
+import re
+import secrets
+from itertools import count
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from proxy.core.errors import RequestInvalidError
+from proxy.core.message import Injection, RequestHead
+from proxy.core.origin import Origin
+from proxy.core.principal import Principal
+
+PSEUDONYM: Final = f"countersign-{secrets.token_hex(4)}"
+"""Our name in Via (RFC 9110 §7.6.3): this process's own, so that only a request that comes back to *it* is a loop."""
+
+HOP_BY_HOP: Final = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""RFC 9110 §7.6.1, with the older names that are still seen."""
+
+_OURS: Final = HOP_BY_HOP | {b"host", b"content-length", b"expect", b"via", b"x-request-id", b"x-countersign-key"}
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
+_ID_PREFIX: Final = secrets.token_hex(6)
+_next_id: Final = count(1).__next__
+
+
+def request_id(head: RequestHead) -> str:
+    """Return the caller's X-Request-Id if it is harmless, else a new one."""
+    given = head.fields.get("X-Request-Id")
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given
+    return f"{_ID_PREFIX}-{_next_id():x}"
+
+
+def connection_named(head: RequestHead) -> frozenset[bytes]:
+    """Return the lower-case names that the Connection header binds to this hop (RFC 9110 §7.6.1)."""
+    return frozenset(
+        token.strip().lower()
+        for name, value in head.headers
+        if name.lower() == b"connection"
+        for token in value.split(b",")
+    )
+
+
+class Preparer:
+    """What is known of a route's requests before the first one comes."""
+
+    def __init__(self, origin: Origin, base: str, prefix: str, *, strip_prefix: bool) -> None:
+        self._host_line = f" HTTP/1.1\r\nHost: {origin.authority}\r\n".encode("ascii")
+        self._base = base
+        self._cut = len(prefix) if strip_prefix else 0
+        self._joins_with_slash = strip_prefix and prefix.endswith("/")
+        self._drops: dict[tuple[frozenset[bytes], frozenset[bytes]], frozenset[bytes]] = {}
+
+    def target(self, path: str) -> str:
+        """Return the path under the upstream's base path, byte for byte."""
+        rest = path[self._cut :]
+        if self._joins_with_slash:
+            return f"{self._base}/{rest}"
+        return f"{self._base}{rest}" or "/"
+
+    def head(
+        self, head: RequestHead, principal: Principal, injection: Injection, *, identifier: str, length: int | None
+    ) -> bytes:
+        """Return the whole request head. `length`: of the body in bytes; None: chunked; -1: no body.
+
+        Raises:
+            RequestInvalidError: the request has been through this proxy already.
+        """
+        query = head.query if not injection.query_names else _without(head.query, injection)
+        target = (self.target(head.path) + query).encode("utf-8", "surrogateescape")
+        if injection.query:
+            target += (b"&" if b"?" in target else b"?") + injection.query
+        parts = [head.method.encode("ascii"), b" ", target, self._host_line]
+        self._copy(head, principal, injection, parts)
+        parts += (
+            injection.lines,
+            self._via(head),
+            b"X-Request-Id: ",
+            identifier.encode("ascii"),
+            b"\r\n\r\n"
+            if length == -1
+            else b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+            if length is None
+            else b"\r\nContent-Length: %d\r\n\r\n" % length,
+        )
+        return b"".join(parts)
+
+    def _copy(self, head: RequestHead, principal: Principal, injection: Injection, parts: list[bytes]) -> None:
+        drops = self._dropped(injection, principal)
+        if "Connection" in head.fields:
+            drops |= connection_named(head)
+        cookies = [b"; ".join(b"%s=%s" % cookie for cookie in injection.cookies)] if injection.cookies else []
+        for name, value in head.headers:
+            lowered = name.lower()
+            if lowered in drops or (b"_" in lowered and lowered.replace(b"_", b"-") in drops):
+                continue  # a server that turns `-` into `_` must not find the caller's copy either
+            if injection.cookies and lowered == b"cookie":
+                cookies.insert(0, _without_cookies(value, injection))
+            else:
+                parts += (name, b": ", value, b"\r\n")
+        if cookies:
+            parts += (b"Cookie: ", b"; ".join(filter(None, cookies)), b"\r\n")
+
+    def _dropped(self, injection: Injection, principal: Principal) -> frozenset[bytes]:
+        key = (injection.replaces, principal.proof_headers)
+        drops = self._drops.get(key)
+        if drops is None:
+            drops = self._drops[key] = _OURS | injection.replaces | principal.proof_headers
+        return drops
+
+    @staticmethod
+    def _via(head: RequestHead) -> bytes:
+        if "Via" not in head.fields:
+            return _VIA
+        given = b", ".join(value for name, value in head.headers if name.lower() == b"via")
+        if PSEUDONYM.encode("ascii") in given:
+            raise RequestInvalidError("this request has been here before: the route leads back to this proxy")
+        return b"Via: " + given + b", 1.1 " + PSEUDONYM.encode("ascii") + b"\r\n"
+
+
+_VIA: Final = b"Via: 1.1 " + PSEUDONYM.encode("ascii") + b"\r\n"
+
+
+def _without(query: str, injection: Injection) -> str:
+    """Return the query without the parameters that the injection sets; the others keep their bytes and order."""
+    kept = [
+        part
+        for part in query[1:].split("&")
+        if unquote_to_bytes(part.partition("=")[0].replace("+", " ").encode("utf-8", "surrogateescape"))
+        not in injection.query_names
+    ]
+    rest = "&".join(kept)
+    return f"?{rest}" if rest else ""
+
+
+def _without_cookies(value: bytes, injection: Injection) -> bytes:
+    names = {name for name, _ in injection.cookies}
+    kept = [pair.strip() for pair in value.split(b";") if pair.partition(b"=")[0].strip() not in names]
+    return b"; ".join(filter(None, kept))

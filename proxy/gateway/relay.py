@@ -1,0 +1,135 @@
+"""Passes an upstream's answer on to the caller: header lines byte for byte, the body as it arrives.
+
+Once the first byte of it is out there is no way back: whatever fails then ends in a cut connection, so that half an
+answer never looks like a whole one and no second status line is ever written into the first answer's body.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from proxy.core.errors import ProxyError
+from proxy.gateway.forward import Exchange
+from proxy.gateway.inbound import CallerGoneError, Inbound
+from proxy.gateway.prepare import HOP_BY_HOP, PSEUDONYM
+from proxy.gateway.refuse import STATUS_LINES
+from proxy.net.answer import AnswerReader, Fields
+
+_VIA: Final = f"Via: 1.1 {PSEUDONYM}\r\n".encode("ascii")
+_NOT_OURS: Final = HOP_BY_HOP | {b"content-length", b"x-request-id"}
+_WITHOUT_COOKIES: Final = _NOT_OURS | {b"set-cookie", b"set-cookie2"}
+_BODILESS: Final = frozenset({204, 304})
+
+
+class Relay:
+    """One answer on its way to one caller."""
+
+    __slots__ = ("_chunked", "_drops", "_exchange", "_identifier", "_inbound", "_method", "_note")
+
+    def __init__(
+        self,
+        inbound: Inbound,
+        exchange: Exchange,
+        *,
+        method: str,
+        identifier: str,
+        drops_cookies: bool,
+        note: bytes = b"",
+    ) -> None:
+        self._inbound = inbound
+        self._exchange = exchange
+        self._method = method
+        self._identifier = identifier
+        self._drops = _WITHOUT_COOKIES if drops_cookies else _NOT_OURS
+        self._note = note
+        self._chunked = False
+
+    async def run(self, patience: float) -> None:
+        """Pass the whole answer on; `patience` is how many seconds the caller may take none of it.
+
+        Raises:
+            CallerGoneError: it has left.
+            ProxyError: the upstream broke off; the caller's connection has been cut.
+        """
+        inbound, connection = self._inbound, self._exchange.connection
+        first = self._exchange.prefix + connection.body()
+        answer = connection.answer
+        if answer.complete:
+            inbound.answered = True
+            inbound.write(self._head(answer, len(first)) + first)
+            return
+        head = self._head(answer, None)
+        inbound.answered = True
+        inbound.write(head + self._framed(first) if first else head)
+        try:
+            await inbound.drained(patience)
+            while piece := await connection.more():
+                inbound.write(self._framed(piece))
+                await inbound.drained(patience)
+        except ProxyError:
+            inbound.abort()
+            raise
+        if self._chunked:
+            inbound.write(b"0\r\n\r\n")
+
+    def _framed(self, piece: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece
+
+    def _head(self, answer: AnswerReader, size: int | None) -> bytes:
+        """Return status line and header lines. `size`: of the whole body in bytes, when it is known."""
+        parts = [STATUS_LINES[answer.status]]
+        announced = copy_fields(answer.headers, self._drops, parts)
+        parts += (_VIA, b"X-Request-Id: ", self._identifier.encode("ascii"), b"\r\n", self._note)
+        parts.append(self._framing(answer.status, announced, size))
+        parts.append(b"\r\n" if self._inbound.keep_alive else b"Connection: close\r\n\r\n")
+        return b"".join(parts)
+
+    def _framing(self, status: int, announced: bytes | None, size: int | None) -> bytes:
+        if self._method == "HEAD" or status in _BODILESS:
+            # RFC 9110 §8.6: here the length describes what is not sent; a 204 may not carry one.
+            return b"Content-Length: %b\r\n" % announced if announced is not None and status != 204 else b""
+        if size is not None:
+            return b"Content-Length: %d\r\n" % size
+        if announced is not None:
+            return b"Content-Length: %b\r\n" % announced
+        if self._inbound.message.version == (1, 1):
+            self._chunked = True
+            return b"Transfer-Encoding: chunked\r\n"
+        self._inbound.keep_alive = False  # RFC 9112 §6.3: to an HTTP/1.0 caller the end of the connection is the end
+        return b""
+
+
+def copy_fields(fields: Fields, drops: frozenset[bytes], parts: list[bytes]) -> bytes | None:
+    """Append the header lines that pass; return the announced Content-Length, if any."""
+    announced = None
+    for name, value in fields:
+        lowered = name.lower()
+        if lowered not in drops:
+            parts += (name, b": ", value, b"\r\n")
+        elif lowered == b"content-length":
+            announced = value
+        elif lowered == b"connection" and value.lower() not in {b"close", b"keep-alive"}:
+            return _copy_around_connection(fields, drops, parts)
+    return announced
+
+
+def _copy_around_connection(fields: Fields, drops: frozenset[bytes], parts: list[bytes]) -> bytes | None:
+    """Start over, leaving out what the Connection header names (RFC 9110 §7.6.1)."""
+    named = _names(value for name, value in fields if name.lower() == b"connection")
+    del parts[1:]
+    kept = [(name, value) for name, value in fields if name.lower() != b"connection"]
+    return copy_fields(kept, drops | (named - {b"content-length"}), parts)
+
+
+def _names(values: Iterable[bytes]) -> frozenset[bytes]:
+    return frozenset(token.strip().lower() for value in values for token in value.split(b","))
+
+
+def interim(inbound: Inbound, status: int, fields: Fields) -> None:
+    """Pass a 1xx answer on (RFC 9110 §15.2); a caller that has left will be noticed later."""
+    parts = [b"HTTP/1.1 %d \r\n" % status]
+    copy_fields(fields, _WITHOUT_COOKIES, parts)
+    parts.append(b"\r\n")
+    try:
+        inbound.interim(b"".join(parts))
+    except CallerGoneError:
+        return

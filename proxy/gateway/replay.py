@@ -1,0 +1,149 @@
+"""Sends a request, and when the upstream refuses its token, renews that token and sends the same bytes once more.
+
+A refusal is not a failure: RFC 9110 §15.5.2 says that the request has not been applied, so any method may be replayed.
+Once, never twice: a second refusal is the caller's answer, unchanged. The replay is lost, and the answer says so, when
+the body has outgrown what is remembered.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from proxy.core.clock import Clock
+from proxy.core.message import RequestHead
+from proxy.core.principal import Principal
+from proxy.core.rejection import PREFIX_LIMIT, Verdict
+from proxy.gateway.body import Body
+from proxy.gateway.forward import Exchange, Outbound
+from proxy.gateway.inbound import Inbound
+from proxy.gateway.plan import RoutePlan
+from proxy.gateway.record import Trace
+from proxy.gateway.relay import interim
+from proxy.gateway.signing import Signature
+from proxy.net.runtime import Runtime
+from proxy.telemetry.events import EventLog, EventName
+from proxy.tokens.source import Held, RenewalOutcome, Source
+
+TOO_LARGE: Final = b'Proxy-Status: countersign; details="the body was too large to be replayed with a new token"\r\n'
+"""RFC 9209 §2.1.5: added to a refusal that could not be replayed."""
+
+Refused = list[tuple[Source, Held]]
+
+
+@dataclass(slots=True)
+class Request:
+    """One request, apart from the token that signs it."""
+
+    plan: RoutePlan
+    inbound: Inbound
+    head: RequestHead
+    principal: Principal
+    body: Body
+    trace: Trace
+    note: bytes = b""
+    """A header line to add to the answer."""
+
+
+class Sender:
+    """Sends requests, and sends them again when that is called for."""
+
+    def __init__(self, runtime: Runtime, events: EventLog) -> None:
+        self._runtime = runtime
+        self._clock: Clock = runtime.clock
+        self._events = events
+
+    async def send(self, request: Request) -> Exchange:
+        """Return the exchange whose answer is the caller's: the first one, or the replay's.
+
+        Raises:
+            ProxyError: there is none; says why.
+            ConnectionError: the caller left.
+        """
+        plan = request.plan
+        signature = plan.signer.current() or await plan.signer.obtain()
+        exchange = await self._attempt(request, signature)
+        refused = await self._refused(plan, exchange, signature)
+        if not refused:
+            return exchange
+        if not request.body.can_be_sent_again:
+            self._give_up(request, refused)
+            return exchange
+        try:
+            if not await self._renewed(refused):
+                return exchange
+            await exchange.drop()
+        except BaseException:
+            exchange.end()
+            raise
+        return await self._replay(request)
+
+    async def _attempt(self, request: Request, signature: Signature) -> Exchange:
+        plan, body, trace = request.plan, request.body, request.trace
+        trace.signature = signature
+        head = plan.preparer.head(
+            request.head,
+            request.principal,
+            plan.signer.injection(signature),
+            identifier=trace.identifier,
+            length=body.length,
+        )
+        trace.sent = self._clock.monotonic()
+        outbound = Outbound(request.head.method, head, body, partial(interim, request.inbound))
+        exchange = await plan.forwarder.send(outbound)
+        trace.answered(exchange.answer.status, self._clock.monotonic())
+        return exchange
+
+    async def _refused(self, plan: RoutePlan, exchange: Exchange, signature: Signature) -> Refused:
+        """Return the tokens that the answer refuses, with their sources."""
+        answer = exchange.answer
+        refused = []
+        for source, held in zip(plan.signer.sources, signature, strict=True):
+            verdict = source.rejection.verdict(answer.status, answer.headers)
+            if verdict is Verdict.NEEDS_BODY:
+                prefix = await self._prefix(exchange)
+                if source.rejection.judge(answer.status, answer.headers, prefix):
+                    verdict = Verdict.REJECTED
+            if verdict is Verdict.REJECTED:
+                refused.append((source, held))
+        return refused
+
+    async def _prefix(self, exchange: Exchange) -> bytes:
+        try:
+            return await exchange.hold(PREFIX_LIMIT)
+        except BaseException:
+            exchange.end()
+            raise
+
+    async def _renewed(self, refused: Refused) -> bool:
+        """Renew every refused token; return whether any changed.
+
+        Raises:
+            TokenUnavailableError: a token was refused, and no other can be had.
+        """
+        renewals = [await source.renew(held) for source, held in refused]
+        for renewal in renewals:
+            if renewal.error is not None:
+                raise renewal.error
+        return any(renewal.outcome in {RenewalOutcome.RENEWED, RenewalOutcome.SUPERSEDED} for renewal in renewals)
+
+    async def _replay(self, request: Request) -> Exchange:
+        plan, trace = request.plan, request.trace
+        trace.replayed = True
+        signature = plan.signer.current() or await plan.signer.obtain()
+        exchange = await self._attempt(request, signature)
+        if await self._refused(plan, exchange, signature):
+            plan.metrics.replay("rejected_again")
+            trace.reason = "rejected_again"
+        else:
+            plan.metrics.replay("succeeded")
+        return exchange
+
+    def _give_up(self, request: Request, refused: Refused) -> None:
+        """Let the refusal be the answer; the next request shall find a new token all the same."""
+        plan = request.plan
+        for source, held in refused:
+            self._runtime.spawn(source.renew(held), name=f"renew {source.name}")
+        plan.metrics.replay("too_large")
+        request.trace.reason = "too_large"
+        request.note = TOO_LARGE
+        self._events.record("warning", EventName.REPLAY_GIVEN_UP, route=plan.name, reason="too_large")
