@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 """Header lines as they stood on the wire: order, case and bytes untouched."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class RequestHead(NamedTuple):
     """A request without its body, byte for byte as the caller sent it, after `receive` has found it sound."""
 
     method: str
