@@ -91,3 +91,12 @@ class RouteSettings(Settings):
     def credential_names(self) -> tuple[str, ...]:
         """Return the names of the route's credentials, whichever spelling was used."""
         return (self.credential,) if self.credential else self.credentials
+
+
+class DrainSettings(Settings):
+    """How the process takes its leave after SIGTERM."""
+
+    delay: Annotated[Duration, Field(ge=0)] = 0.0
+    """Between readiness saying no and the sockets closing: give load balancers time to notice."""
+    timeout: Annotated[Duration, Field(gt=0)] = 30.0
+    """How long requests that are under way may take to finish."""
