@@ -1,1 +1,34 @@
 """Injectors say where a token goes in a request. The family's table."""
+
+from collections.abc import Iterable
+from typing import Annotated, Final
+
+from proxy.core.kinds import OneOf, Table
+from proxy.core.message import NOTHING, Injection
+from proxy.core.token import Token
+from proxy.injectors.base import Injector, InjectorSettings
+from proxy.injectors.cookie import Cookie
+from proxy.injectors.header import Header
+from proxy.injectors.query import Query
+
+KINDS: Final[Table[type[Injector]]] = Table("proxy.injectors", {"header": Header, "query": Query, "cookie": Cookie})
+
+AnyInjector = Annotated[InjectorSettings, OneOf(KINDS)]
+"""A settings field that takes any injector."""
+
+
+def make_injector(settings: InjectorSettings) -> Injector:
+    """Return the injector that these settings describe."""
+    return KINDS[settings.kind](settings)
+
+
+def inject_all(injectors: Iterable[Injector], token: Token) -> Injection:
+    """Return what the token adds to a request.
+
+    Raises:
+        InjectError: the token must not stand in one of the places.
+    """
+    injection = NOTHING
+    for injector in injectors:
+        injection = injector.inject(injection, token)
+    return injection

@@ -15,11 +15,18 @@ class InjectError(Exception):
 class InjectorSettings(Settings):
     """What every injector's settings share."""
 
+    kind: str
+    """Where the token goes."""
+
 
 class Injector(ABC):
     """Puts a token somewhere. Called once per token generation, never per request."""
 
     Settings: ClassVar[type[InjectorSettings]]
+
+    @abstractmethod
+    def __init__(self, settings: InjectorSettings) -> None:
+        """Make an injector from the settings of its own kind."""
 
     @abstractmethod
     def inject(self, injection: Injection, token: Token) -> Injection:

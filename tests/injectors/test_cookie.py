@@ -1,0 +1,33 @@
+"""Tokens in cookies."""
+
+from typing import Any, ClassVar
+
+import pytest
+
+from proxy.core.message import NOTHING, Injection
+from proxy.injectors.base import InjectError
+from proxy.injectors.cookie import Cookie, CookieSettings
+from tests.compliance.injectors import InjectorCompliance, token_of
+
+
+class TestCookie(InjectorCompliance):
+    word: ClassVar[str] = "cookie"
+    settings: ClassVar[dict[str, Any]] = {"name": "session", "prefix": "v1."}
+
+    def seen(self, injection: Injection) -> list[str]:
+        return [value.decode("ascii").removeprefix("v1.") for _, value in injection.cookies]
+
+
+def cookie() -> Cookie:
+    return Cookie(CookieSettings(kind="cookie", name="session"))
+
+
+def test_a_cookie_is_a_pair() -> None:
+    assert cookie().inject(NOTHING, token_of('"abc"')).cookies == ((b"session", b'"abc"'),)
+
+
+@pytest.mark.parametrize("value", ["x y", "x;y", "x,y", 'x"y', "x\\y", "é"])
+def test_what_a_cookie_cannot_hold_is_refused(value: str) -> None:
+    with pytest.raises(InjectError, match="RFC 6265") as caught:
+        cookie().inject(NOTHING, token_of(value))
+    assert value not in str(caught.value)
