@@ -9,18 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
-from typing import Final, Literal
+from typing import Final
 
 import structlog
 
 from proxy.core.clock import Clock
-from proxy.core.secret import scrub
+from proxy.telemetry.line import LEVELS, Level
+from proxy.telemetry.redaction import Value, clean_fields
 
-Level = Literal["debug", "info", "warning", "error"]
-Value = str | int | float | bool | None
-
-LEVELS: Final[Mapping[Level, int]] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-"""How grave each level is, in the numbers of the standard library."""
 LONGEST_PAGE: Final = 1000
 
 
@@ -99,31 +95,25 @@ class EventLog:
         **fields: Value,
     ) -> None:
         """Remember that this happened, now, and write it to the log. `detail` is for people."""
+        said = {"route": route, "credential": credential, "user": user, "reason": reason, "detail": detail}
+        clean = clean_fields(said | fields)
         self._last_id += 1
-        entry = Event(
-            id=self._last_id,
-            time=self._clock.now(),
-            level=level,
-            event=event,
-            route=route,
-            credential=credential,
-            user=user,
-            reason=reason,
-            detail=scrub(detail),
-            fields={name: scrub(value) if isinstance(value, str) else value for name, value in fields.items()},
+        self._events.append(
+            Event(
+                id=self._last_id,
+                time=self._clock.now(),
+                level=level,
+                event=event,
+                route=_text(clean["route"]),
+                credential=_text(clean["credential"]),
+                user=_text(clean["user"]),
+                reason=_text(clean["reason"]),
+                detail=str(clean["detail"]),
+                fields={name: clean[name] for name in fields},
+            )
         )
-        self._events.append(entry)
         self._logger.log(
-            LEVELS[level],
-            event.value,
-            **{
-                "route": route,
-                "credential": credential,
-                "user": user,
-                "reason": reason,
-                "detail": entry.detail,
-                **entry.fields,
-            },
+            LEVELS[level], event.value, **{name: value for name, value in clean.items() if value not in (None, "")}
         )
 
     def query(
@@ -155,3 +145,7 @@ class EventLog:
         page = tuple(islice(matching, max(1, min(limit, LONGEST_PAGE))))
         more = next(matching, None) is not None
         return EventPage(page, page[-1].id if more else None)
+
+
+def _text(value: Value) -> str | None:
+    return None if value is None else str(value)
