@@ -10,7 +10,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
-_REMEDIES: Final = {"promtool": "install Prometheus: it is part of Debian's package `prometheus`"}
+_REMEDIES: Final = {"promtool": "install Prometheus (the package `prometheus` of Debian and of Homebrew)"}
 _GROUP: Final = "install the dependency group `deploy` of pyproject.toml: pip install --group deploy"
 
 
