@@ -1,5 +1,6 @@
 """The messages that pass through: what a caller sent, what a token adds, what a token endpoint replied."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -29,19 +30,21 @@ class RequestHead(NamedTuple):
 class Injection:
     """What one token adds to a request. Rendered once per generation, then only concatenated."""
 
-    lines: bytes = b""
+    lines: bytes = field(default=b"", repr=False)
     """Whole header lines, each ending in CRLF."""
     replaces: frozenset[bytes] = frozenset()
     """Lower-case names of headers whose copies from the caller are dropped."""
-    query: bytes = b""
+    query: bytes = field(default=b"", repr=False)
     """Parameters to append, percent-encoded, joined by `&`, without a leading separator."""
     query_names: frozenset[bytes] = frozenset()
     """Percent-decoded names of query parameters whose copies from the caller are dropped."""
-    cookies: tuple[tuple[bytes, bytes], ...] = ()
+    cookies: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
     """Cookies to set; copies from the caller are dropped."""
 
 
 NOTHING: Final = Injection()
+
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}|no content-type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Reply:
     """The bounded answer of a token endpoint."""
 
     status: int
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes = field(repr=False)
     received_at: float
     """Unix seconds on our clock."""
@@ -58,6 +61,12 @@ class Reply:
         """Return the first value of that header, or None."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+    @property
+    def media_type(self) -> str:
+        """Return the Content-Type as a message may repeat it: without parameters, and only when it is one."""
+        given = (self.header("Content-Type") or "no content-type").partition(";")[0].strip().lower()
+        return given if _MEDIA_TYPE.fullmatch(given) else "an odd Content-Type"
 
     def text(self) -> str:
         """Return the body as text: UTF-8 with or without a byte order mark; odd bytes are replaced."""
