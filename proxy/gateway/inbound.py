@@ -1,13 +1,12 @@
 """A request on its way through: what the caller sent, where its body comes from, where the answer goes.
 
 It takes the place of aiohttp's request object, of which the hot path needs a tenth. aiohttp's connection handler asks
-only for `_cancel` and `_task` of it; a test holds us to that.
+only for `_cancel` of it; a test holds us to that.
 """
 
 import asyncio
 from typing import Final
 
-from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler
@@ -22,21 +21,17 @@ class CallerGoneError(ConnectionError):
 class Inbound:
     """One request of one caller, and the way back to it."""
 
-    __slots__ = ("_task", "answered", "expects_continue", "keep_alive", "message", "payload", "protocol", "writer")
+    __slots__ = ("answered", "expects_continue", "keep_alive", "message", "payload", "protocol")
 
     def __init__(
         self,
         message: RawRequestMessage,
         payload: StreamReader,
         protocol: "RequestHandler",
-        writer: AbstractStreamWriter,
-        task: "asyncio.Task[None]",
     ) -> None:
         self.message = message
         self.payload = payload
         self.protocol = protocol
-        self.writer = writer
-        self._task = task
         self.keep_alive = not message.should_close and message.version == (1, 1)
         """Whether the caller's connection goes on after the answer; HTTP/1.0 ends here (RFC 9112 §9.3)."""
         self.answered = False
@@ -94,7 +89,7 @@ class Inbound:
         if self.protocol._paused:
             try:
                 async with asyncio.timeout(patience):
-                    await self.writer.drain()
+                    await self.protocol._drain_helper()
             except TimeoutError:
                 self.abort()
                 raise CallerGoneError from None

@@ -5,12 +5,14 @@ passed on byte for byte), and the error pages (aiohttp's repeat and log the offe
 The hooks are private names of aiohttp; `tests/gateway/test_listener.py` fails loudly when one of them changes.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from aiohttp import http_parser, web
 from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_protocol import ERROR, RequestHandler, RequestPayloadError, _ErrInfo
 
 from proxy.core.clock import Clock
 from proxy.core.errors import HeaderTooLargeError, ProxyError, RequestInvalidError
@@ -26,15 +28,6 @@ HEAD_DEADLINE: Final = 30.0
 LINGER: Final = 2.0
 """Seconds for which the rest of a body is read and thrown away after an answer that came early."""
 
-
-class Done(NamedTuple):
-    """What aiohttp's connection handler wants to know of an answer that has been sent."""
-
-    keep_alive: bool
-
-
-KEEP: Final = Done(keep_alive=True)
-CLOSE: Final = Done(keep_alive=False)
 
 Handle = Callable[[Inbound], Awaitable[bool]]
 """Answers a request completely; returns whether the connection goes on."""
@@ -61,24 +54,75 @@ class CallerConnection(RequestHandler):
         else:
             self.head_since = 0.0
 
-    async def _handle_request(self, request: Any, start_time: Any, request_handler: Any) -> tuple[Any, bool]:
-        self._request_in_progress = True
-        self._current_request = request
-        try:
-            return (KEEP if await request_handler(request) else CLOSE), False
-        finally:
-            self._current_request = None
-            self._request_in_progress = False
-            if self._handler_waiter is not None:
-                self._handler_waiter.set_result(None)
+    async def start(self) -> None:
+        """Carry this connection's requests, one after the other, until either side ends it.
 
-    def handle_error(self, request: Any, status: int = 500, exc: Any = None, message: Any = None) -> Any:
-        """Refuse what the parser refused, without repeating a byte of it."""
+        One task per connection and none per request: this is where most of aiohttp's cost per request was.
+        """
         manager = self._manager
-        if isinstance(manager, Listener) and not request.answered:
-            too_large = isinstance(exc, LineTooLong)
-            manager.refuse(request, HeaderTooLargeError() if too_large else RequestInvalidError())
-        return False
+        if not isinstance(manager, Listener):
+            return
+        while not self._force_close:
+            if not self._messages:
+                await self._next_message()
+            message, payload = self._messages.popleft()
+            self._make_room()
+            if isinstance(message, _ErrInfo):
+                self._refuse(manager, message.exc)
+                break
+            request = self._current_request = Inbound(message, payload, self)
+            self._request_in_progress = True
+            try:
+                goes_on = await manager.handle(request)
+            finally:
+                self._current_request = None  # type: ignore[assignment]  # aiohttp's own way to say "none"
+                self._request_in_progress = False
+                if self._handler_waiter is not None:
+                    self._handler_waiter.set_result(None)
+            if not payload.is_eof():
+                await self._linger(payload)
+                break
+            if not goes_on or self._close:
+                break
+            self._keep_alive_from_now()
+        if self.transport is not None and not self._force_close:
+            self.transport.close()
+
+    async def _next_message(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _make_room(self) -> None:
+        """Let the parser go on if it stopped for too many requests that waited."""
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+
+    def _keep_alive_from_now(self) -> None:
+        self._keepalive = True
+        self._next_keepalive_close_time = close_time = self._loop.time() + self._keepalive_timeout
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(close_time, self._process_keepalive)
+
+    async def _linger(self, payload: StreamReader) -> None:
+        """Read and throw away what is still coming of a body, for a while, so that the answer is not lost in a reset."""
+        try:
+            async with asyncio.timeout(LINGER):
+                while await payload.readany():
+                    pass
+        except (TimeoutError, ConnectionError, RequestPayloadError):
+            return
+
+    def _refuse(self, manager: "Listener", error: BaseException) -> None:
+        """Answer what the parser refused, without repeating a byte of it."""
+        too_large = isinstance(error, LineTooLong)
+        manager.refuse(
+            Inbound(ERROR, EMPTY_PAYLOAD, self), HeaderTooLargeError() if too_large else RequestInvalidError()
+        )
 
 
 class Listener(web.Server):
@@ -89,7 +133,6 @@ class Listener(web.Server):
             raise RuntimeError("aiohttp's C parser is missing; reinstall aiohttp from a wheel: the other one is laxer")
         super().__init__(
             handle,  # type: ignore[arg-type]  # our request and our outcome, see the module's first lines
-            request_factory=Inbound,  # type: ignore[arg-type]  # the same
             handler_cancellation=True,
             access_log=None,
             auto_decompress=False,
@@ -97,8 +140,8 @@ class Listener(web.Server):
             max_line_size=MAX_LINE,
             max_field_size=MAX_FIELD,
             max_headers=MAX_FIELDS,
-            lingering_time=LINGER,
         )
+        self.handle = handle
         self.refuse = refuse
         self.clock = clock
 

@@ -7,10 +7,8 @@ It holds one permit of its route's breaker and gives it back exactly once: as a 
 the caller left. With fresh tokens nothing before the wire waits: no await, no lock, no task, no call of a store.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
-from proxy.callers.base import Caller
 from proxy.core.breaker import BreakerOpen
 from proxy.core.errors import (
     CircuitOpenError,
@@ -20,12 +18,11 @@ from proxy.core.errors import (
     RequestInvalidError,
     RouteNotFoundError,
 )
-from proxy.core.route import RouteTable
 from proxy.gateway.body import body_of
 from proxy.gateway.forward import Exchange
+from proxy.gateway.graph import Graph
 from proxy.gateway.identify import identify
 from proxy.gateway.inbound import CallerGoneError, Inbound
-from proxy.gateway.plan import RoutePlan
 from proxy.gateway.prepare import request_id
 from proxy.gateway.receive import has_dot_segment, receive
 from proxy.gateway.record import Recorder, Trace
@@ -37,14 +34,6 @@ from proxy.telemetry.events import EventLog, EventName
 
 GATEWAY_FAILURES: Final = frozenset({502, 503, 504})
 """Answers of an upstream that count against it like no answer at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Graph:
-    """One loaded configuration, ready to carry requests. Replaced as a whole by a reload."""
-
-    routes: RouteTable[RoutePlan]
-    callers: tuple[Caller, ...]
 
 
 class Pipeline:
@@ -88,7 +77,7 @@ class Pipeline:
             raise RouteNotFoundError("no route matches this host, path, method and these headers")
         if plan.refuses_dot_segments and has_dot_segment(head.path):
             raise RequestInvalidError("the path has dot segments; they lead out of the upstream's base path")
-        principal = identify(head, plan.callers, graph.callers)
+        principal = identify(head, plan.callers, graph.callers.values())
         trace.caller = principal.name
         if self.refusing:
             raise DrainingError(retry_after=1.0)
@@ -104,29 +93,29 @@ class Pipeline:
 
     async def _carry(self, request: Request) -> None:
         """Send the request under a permit of the route's breaker, and pass the answer on."""
-        breaker, now = request.plan.breaker, self._clock.monotonic
+        plan = request.plan
         try:
-            permit = breaker.admit(now())
+            permit = plan.breaker.admit(self._clock.monotonic())
         except BreakerOpen as error:
             raise CircuitOpenError(
-                f"the upstream of route {request.plan.name!r} kept failing", retry_after=error.retry_after
+                f"the upstream of route {plan.name!r} kept failing", retry_after=error.retry_after
             ) from None
         try:
             exchange = await self._sender.send(request)
         except ProxyError as error:
             if error.counts:
-                breaker.record(permit, ok=False, now=now())
+                plan.record(permit, ok=False)
             else:
-                breaker.release(permit, now())
+                plan.breaker.release(permit, self._clock.monotonic())
             raise
         except BaseException:
-            breaker.release(permit, now())
+            plan.breaker.release(permit, self._clock.monotonic())
             raise
-        breaker.record(permit, ok=exchange.answer.status not in GATEWAY_FAILURES, now=now())
+        plan.record(permit, ok=exchange.answer.status not in GATEWAY_FAILURES)
         try:
             await self._relay(request, exchange)
         except ProxyError:
-            breaker.record(permit, ok=False, now=now())
+            plan.record(permit, ok=False)
             raise
         finally:
             exchange.end()

@@ -1,7 +1,7 @@
 """A route as the pipeline sees it: everything that could be prepared when the configuration was loaded."""
 
 from proxy.callers.base import Caller
-from proxy.core.breaker import Breaker
+from proxy.core.breaker import Breaker, BreakerState
 from proxy.core.errors import OverloadedError
 from proxy.core.origin import Origin, parse_upstream
 from proxy.gateway.forward import Forwarder
@@ -10,7 +10,8 @@ from proxy.gateway.settings import RouteSettings
 from proxy.gateway.signing import Signer
 from proxy.net.runtime import Runtime
 from proxy.net.upstream import Upstream, trust
-from proxy.telemetry.metrics import RouteMetrics
+from proxy.telemetry.counts import RouteMetrics
+from proxy.telemetry.events import EventLog, EventName
 from proxy.tokens.source import Source
 
 
@@ -26,12 +27,17 @@ class RoutePlan:
         callers: tuple[Caller, ...],
         runtime: Runtime,
         metrics: RouteMetrics,
+        events: EventLog,
     ) -> None:
         self.name = name
         self.settings = settings
         self.callers = callers
         self.signer = Signer(sources)
         self.breaker = Breaker(settings.breaker)
+        self._now = runtime.clock.monotonic
+        self._events = events
+        self._opened = 0
+        self._is_open = False
         self.metrics = metrics
         self.origin, base = parse_upstream(settings.upstream)
         self.preparer = Preparer(self.origin, base, settings.match.path, strip_prefix=settings.strip_prefix)
@@ -40,6 +46,31 @@ class RoutePlan:
         self.credentials = "+".join(settings.credential_names)
         self.drops_cookies = settings.cookies == "drop"
         self.refuses_dot_segments = settings.dot_segments == "refuse"
+
+    def is_same_as(self, other: "RoutePlan") -> bool:
+        """Whether the two differ in nothing, so that one can go on in the other's place."""
+        return (
+            self.settings == other.settings
+            and self.signer.sources == other.signer.sources
+            and self.callers == other.callers
+        )
+
+    def watch(self) -> None:
+        """Let a scrape read the breaker's state."""
+        self.metrics.watch_breaker(lambda: self.breaker.state(self._now()).value, lambda: self.breaker.opened_total)
+
+    def record(self, permit: int, *, ok: bool) -> None:
+        """Give a permit of the breaker back as a success or a failure, and tell when that moved the breaker."""
+        breaker = self.breaker
+        breaker.record(permit, ok, self._now())
+        if breaker.opened_total != self._opened:
+            self._opened = breaker.opened_total
+            if not self._is_open:
+                self._is_open = True
+                self._events.record("error", EventName.BREAKER_OPENED, route=self.name)
+        elif self._is_open and breaker.state(self._now()) is BreakerState.CLOSED:
+            self._is_open = False
+            self._events.record("info", EventName.BREAKER_CLOSED, route=self.name)
 
     def admit(self) -> None:
         """Count a request in, if the route still takes one.

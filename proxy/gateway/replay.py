@@ -22,7 +22,9 @@ from proxy.gateway.relay import interim
 from proxy.gateway.signing import Signature
 from proxy.net.runtime import Runtime
 from proxy.telemetry.events import EventLog, EventName
-from proxy.tokens.source import Held, RenewalOutcome, Source
+from proxy.tokens.held import Held
+from proxy.tokens.renewal import RenewalOutcome
+from proxy.tokens.source import Source
 
 TOO_LARGE: Final = b'Proxy-Status: countersign; details="the body was too large to be replayed with a new token"\r\n'
 """RFC 9209 §2.1.5: added to a refusal that could not be replayed."""
@@ -69,7 +71,7 @@ class Sender:
             self._give_up(request, refused)
             return exchange
         try:
-            if not await self._renewed(refused):
+            if not await self._renewed(plan, refused):
                 return exchange
             await exchange.drop()
         except BaseException:
@@ -114,17 +116,17 @@ class Sender:
             exchange.end()
             raise
 
-    async def _renewed(self, refused: Refused) -> bool:
+    async def _renewed(self, plan: RoutePlan, refused: Refused) -> bool:
         """Renew every refused token; return whether any changed.
 
         Raises:
             TokenUnavailableError: a token was refused, and no other can be had.
+            CircuitOpenError: the same, and its endpoint is left alone for now.
         """
-        renewals = [await source.renew(held) for source, held in refused]
-        for renewal in renewals:
-            if renewal.error is not None:
-                raise renewal.error
-        return any(renewal.outcome in {RenewalOutcome.RENEWED, RenewalOutcome.SUPERSEDED} for renewal in renewals)
+        outcomes = {(await source.renew(held)).outcome for source, held in refused}
+        if RenewalOutcome.FAILED in outcomes:
+            await plan.signer.obtain()  # says why there is none
+        return bool(outcomes & {RenewalOutcome.RENEWED, RenewalOutcome.SUPERSEDED})
 
     async def _replay(self, request: Request) -> Exchange:
         plan, trace = request.plan, request.trace

@@ -1,7 +1,8 @@
 """The credentials of one route, seen together: what they add to a request now, and which of them an answer refuses."""
 
 from proxy.core.message import NOTHING, Injection
-from proxy.tokens.source import Held, Source
+from proxy.tokens.held import Held
+from proxy.tokens.source import Source
 
 Signature = tuple[Held, ...]
 """The tokens that sign one request, in the order of the route's credentials."""
