@@ -45,7 +45,7 @@ class FakeClock:
         self._wall += seconds
 
     async def advance(self, *, seconds: float = 0.0, minutes: float = 0.0, hours: float = 0.0) -> None:
-        """Let that much time pass. Each sleeper wakes at its own instant, and the loop runs before the next one does."""
+        """Let that much time pass. Each sleeper wakes at its own instant; the loop runs before the next one does."""
         end = self._monotonic + seconds + 60.0 * minutes + 3600.0 * hours
         await self.settle()
         while self._alarms and self._alarms[0][0] <= end:
