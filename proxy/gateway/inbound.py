@@ -32,8 +32,11 @@ class Inbound:
         self.message = message
         self.payload = payload
         self.protocol = protocol
-        self.keep_alive = not message.should_close and message.version == (1, 1)
-        """Whether the caller's connection goes on after the answer; HTTP/1.0 ends here (RFC 9112 §9.3)."""
+        self.keep_alive = not message.should_close and not message.upgrade and message.version == (1, 1)
+        """Whether the caller's connection goes on after the answer.
+
+        HTTP/1.0 ends here (RFC 9112 §9.3), and so does an upgrade that we decline: what follows it is not HTTP.
+        """
         self.answered = False
         """True once a byte of the final answer has been sent: from here on a failure can only abort."""
         self.expects_continue = False

@@ -109,7 +109,7 @@ class CallerConnection(RequestHandler):
             self._keepalive_handle = self._loop.call_at(close_time, self._process_keepalive)
 
     async def _linger(self, payload: StreamReader) -> None:
-        """Read and throw away what is still coming of a body, for a while, so that the answer is not lost in a reset."""
+        """Read and throw away the rest of a body, for a while, so that the answer is not lost in a reset."""
         try:
             async with asyncio.timeout(LINGER):
                 while await payload.readany():
