@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Final
 
 from proxy.core.errors import FetchError, Reason
+from proxy.core.secret import scrub
 
 _NETWORK: Final = Reason.NETWORK
 _REFUSED: Final = Reason.PROVIDER_4XX
@@ -103,6 +104,7 @@ class TokenRequestError(FetchError):
     """A token request failed, with the symptom that was seen."""
 
     def __init__(self, symptom: Symptom, sentence: str, *, retry_after: float | None = None) -> None:
+        sentence = scrub(sentence)  # a path, say, may have been made with a variable
         super().__init__(
             symptom.reason, f"{sentence}; {symptom.remedy}", permanent=symptom.is_permanent, retry_after=retry_after
         )

@@ -58,8 +58,7 @@ def parse(reply: Reply) -> Any:
     try:
         return json.loads(reply.text(), parse_constant=_refuse)
     except (ValueError, RecursionError):  # a number of 5 000 digits is a ValueError, a thousand brackets recursion
-        content_type = reply.header("Content-Type")
-        raise UnreadableError(f"the body is not JSON; its Content-Type is {content_type or 'missing'}") from None
+        raise UnreadableError(f"the body is not JSON but {reply.media_type}") from None
 
 
 def _refuse(constant: str) -> NoReturn:

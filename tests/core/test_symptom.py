@@ -3,6 +3,7 @@
 import pytest
 
 from proxy.core.errors import Reason
+from proxy.core.secret import Secret
 from proxy.core.symptom import Symptom, TokenRequestError
 
 
@@ -14,6 +15,12 @@ def test_a_message_is_what_was_seen_and_the_remedy() -> None:
     error = TokenRequestError(Symptom.DNS, "api.example is not known", retry_after=3)
     assert str(error) == "api.example is not known; check the host name in `url`, and the resolver of this machine"
     assert (error.reason, error.permanent, error.retry_after) == (Reason.NETWORK, False, 3)
+
+
+def test_a_known_secret_never_stands_in_a_message() -> None:
+    secret = Secret("s3cret-in-the-path")
+    error = TokenRequestError(Symptom.DNS, f"GET api.example/{secret.reveal()}")
+    assert "s3cret" not in str(error) + error.sentence
 
 
 @pytest.mark.parametrize(

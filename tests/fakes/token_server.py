@@ -24,7 +24,7 @@ from proxy.core.clock import Clock, SystemClock
 class Knobs:
     """How the next requests to `/token` are answered."""
 
-    lifetime: float = 300.0
+    lifetime: float = 300
     """Seconds that an issued token lives."""
     delay: float = 0.0
     """Seconds before the answer, on the server's clock."""
@@ -72,6 +72,7 @@ class TokenServer:
         self._valid_until: dict[str, float] = {}
         self._open = asyncio.Event()
         self._open.set()
+        self._arrival = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
     @property
@@ -96,6 +97,12 @@ class TokenServer:
     def release(self) -> None:
         """Answer the requests that wait, and all later ones."""
         self._open.set()
+
+    async def arrived(self, count: int) -> None:
+        """Return once `/token` has received that many requests."""
+        while self.count < count:
+            self._arrival.clear()
+            await self._arrival.wait()
 
     def revoke_all(self) -> None:
         """Make every token issued so far worthless."""
@@ -129,6 +136,7 @@ class TokenServer:
     async def _token(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         self.requests.append(Request(request.method, request.path_qs, dict(request.headers), body))
+        self._arrival.set()
         await self._open.wait()
         if self.knobs.delay:
             await self.clock.sleep(self.knobs.delay)

@@ -1,0 +1,182 @@
+"""One bounded call to a token endpoint: limited in time and size, never redirected, retried only where it may help."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from proxy import __version__
+from proxy.core.clock import Clock
+from proxy.core.coding import CodingError, decode
+from proxy.core.message import Reply
+from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.net.refusal import refusal
+from proxy.net.session import open_session
+
+BODY_LIMIT: Final = 1024 * 1024
+"""Bytes of a reply's body, before and after decompression."""
+RETRIES: Final = 2
+LONGEST_WAIT: Final = 30.0
+"""Seconds between two tries; a provider that asks for more is told of as an error, with its Retry-After."""
+_FIRST_WAIT: Final = 0.25
+_DEFAULT_HEADERS: Final = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"countersign/{__version__}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRequest:
+    """What is sent to a token endpoint. Prints nothing that may be secret."""
+
+    method: str
+    url: str = field(repr=False)
+    """Percent-encoded already, with its query; sent as it stands."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
+    timeout: float = 10.0
+    """Seconds for one try, from the first packet to the last byte of the body."""
+
+    @property
+    def subject(self) -> str:
+        """Return method, host and path, as a message may name them: no query, no user, no secret."""
+        parts = urlsplit(self.url)
+        return f"{self.method} {parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+class Endpoint:
+    """Calls token endpoints. One per process; its session is opened at the first call."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        open_session: Callable[[], aiohttp.ClientSession] = open_session,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._clock = clock
+        self._open_session = open_session
+        self._jitter = jitter
+        self._session: aiohttp.ClientSession | None = None
+
+    async def call(self, request: EndpointRequest) -> Reply:
+        """Return the reply, which is a success (2xx).
+
+        Raises:
+            TokenRequestError: the last try's failure, when it was no use to try again.
+        """
+        tries = 0
+        while True:
+            try:
+                return await self.once(request)
+            except TokenRequestError as error:
+                wait = self._wait(error, tries)
+                if wait is None:
+                    raise
+            tries += 1
+            await self._clock.sleep(wait)
+
+    async def once(self, request: EndpointRequest) -> Reply:
+        """Return the reply of a single try, which is a success (2xx).
+
+        Raises:
+            TokenRequestError: there is none.
+        """
+        reply = await self.ask(request)
+        if not 200 <= reply.status < 300:
+            raise refusal(request.subject, reply)
+        return reply
+
+    async def ask(self, request: EndpointRequest) -> Reply:
+        """Return the reply of a single try, whatever its status.
+
+        Raises:
+            TokenRequestError: there is none, or it is too large or unreadable.
+        """
+        try:
+            async with asyncio.timeout(request.timeout):
+                status, headers, body = await self._exchange(request)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise _failure(request, error) from None  # aiohttp's errors print the whole URL
+        return _reply(request, status, headers, body, self._clock.now())
+
+    async def close(self) -> None:
+        """Close the session; a later call would open another."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+    async def _exchange(self, request: EndpointRequest) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+        if self._session is None:
+            self._session = self._open_session()
+        given = {name.lower() for name, _ in request.headers}
+        defaults = ((name, value) for name, value in _DEFAULT_HEADERS.items() if name.lower() not in given)
+        async with self._session.request(
+            request.method,
+            URL(request.url, encoded=True),
+            headers=(*defaults, *request.headers),
+            data=request.body or None,
+            allow_redirects=False,
+        ) as response:
+            body = bytearray()
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > BODY_LIMIT:
+                    break
+            return response.status, tuple(response.headers.items()), bytes(body)
+
+    def _wait(self, error: TokenRequestError, tries: int) -> float | None:
+        """Return how long to wait before the next try, or None: there is none."""
+        if tries >= RETRIES or not error.symptom.is_retried:
+            return None
+        if error.retry_after is not None:
+            return error.retry_after if error.retry_after <= LONGEST_WAIT else None
+        return _FIRST_WAIT * (1 << tries) * (1 + self._jitter())
+
+
+def _reply(
+    request: EndpointRequest, status: int, headers: tuple[tuple[str, str], ...], body: bytes, now: float
+) -> Reply:
+    raw = Reply(status, headers, body, now)
+    try:
+        decoded = decode(body, raw.header("Content-Encoding"), limit=BODY_LIMIT + 1) if body else b""
+    except CodingError as error:
+        raise TokenRequestError(
+            Symptom.ENCODING, f"{request.subject} answered {status} with a body that cannot be read: {error}"
+        ) from None
+    if max(len(body), len(decoded)) > BODY_LIMIT:
+        raise TokenRequestError(
+            Symptom.TOO_LARGE, f"{request.subject} answered {status} with more than {BODY_LIMIT // 1024} KiB"
+        )
+    return Reply(status, headers, decoded, now)
+
+
+_FAILURES: Final[tuple[tuple[type[Exception], Symptom, str], ...]] = (
+    (TimeoutError, Symptom.TIMEOUT, "did not answer in time"),
+    (aiohttp.ClientConnectorDNSError, Symptom.DNS, "has a host name that does not resolve"),
+    (aiohttp.ClientConnectorCertificateError, Symptom.TLS, "showed a certificate that is not trusted"),
+    (aiohttp.ClientSSLError, Symptom.TLS, "did not agree on TLS"),
+    (aiohttp.ClientConnectorError, Symptom.CONNECT, "did not accept a connection"),
+    (aiohttp.InvalidURL, Symptom.REQUEST, "is not a URL that can be called"),
+    (aiohttp.ServerConnectionError, Symptom.BROKEN_OFF, "closed the connection without an answer"),
+    (aiohttp.ClientPayloadError, Symptom.BROKEN_OFF, "broke off in the middle of its answer"),
+    (aiohttp.ClientOSError, Symptom.BROKEN_OFF, "reset the connection"),
+    (aiohttp.ClientError, Symptom.NOT_HTTP, "answered with something that is not valid HTTP"),
+    (OSError, Symptom.CONNECT, "could not be reached"),
+    (ValueError, Symptom.REQUEST, "is not a request that can be sent"),
+)
+"""From the particular to the general."""
+
+
+def _failure(request: EndpointRequest, error: Exception) -> TokenRequestError:
+    symptom, words = next((symptom, words) for kind, symptom, words in _FAILURES if isinstance(error, kind))
+    if symptom is Symptom.TIMEOUT:
+        words += f" ({request.timeout:g} s)"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        words += f" ({getattr(error.certificate_error, 'verify_message', 'unknown cause')})"
+    return TokenRequestError(symptom, f"{request.subject} {words}")

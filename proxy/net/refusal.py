@@ -1,0 +1,77 @@
+"""What it means when a token endpoint answers with anything but success."""
+
+import json
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from proxy.core.message import Reply
+from proxy.core.symptom import Symptom, TokenRequestError
+
+_LONGEST_WAIT: Final = 86_400.0
+_OAUTH: Final = {"invalid_client": Symptom.INVALID_CLIENT, "invalid_grant": Symptom.INVALID_GRANT}
+_OAUTH_STATUSES: Final = frozenset({400, 401, 403})
+"""RFC 6749 §5.2 says 400 and 401; some providers say `invalid_grant` with 403."""
+
+_BY_STATUS: Final = {
+    400: Symptom.BAD_REQUEST,
+    401: Symptom.FORBIDDEN,
+    403: Symptom.FORBIDDEN,
+    404: Symptom.NOT_FOUND,
+    405: Symptom.METHOD,
+    408: Symptom.BUSY,
+    410: Symptom.NOT_FOUND,
+    415: Symptom.CONTENT_TYPE,
+    422: Symptom.BAD_REQUEST,
+    425: Symptom.BUSY,
+    429: Symptom.RATE_LIMITED,
+}
+_BY_CLASS: Final = {3: Symptom.REDIRECT, 4: Symptom.CLIENT_ERROR, 5: Symptom.PROVIDER}
+
+
+def refusal(subject: str, reply: Reply) -> TokenRequestError:
+    """Return the error for a reply that is not 2xx. `subject` is the request as a message may name it."""
+    symptom = _symptom(reply)
+    sentence = f"{subject} answered {reply.status} ({reply.media_type})"
+    if symptom is Symptom.REDIRECT:
+        sentence += f" and pointed to {_host(reply.header('Location'))}"
+    return TokenRequestError(symptom, sentence, retry_after=retry_after(reply))
+
+
+def _symptom(reply: Reply) -> Symptom:
+    if reply.status in _OAUTH_STATUSES and (named := _OAUTH.get(_oauth_error(reply))):
+        return named
+    return _BY_STATUS.get(reply.status) or _BY_CLASS.get(reply.status // 100, Symptom.STATUS)
+
+
+def _oauth_error(reply: Reply) -> str:
+    """Return the `error` member of an OAuth error response (RFC 6749 §5.2), or nothing."""
+    try:
+        document = json.loads(reply.text())
+    except (ValueError, RecursionError):
+        return ""
+    error = document.get("error") if isinstance(document, dict) else None
+    return error if isinstance(error, str) else ""
+
+
+def _host(location: str | None) -> str:
+    """Return where a redirect leads, without its path and query: they may repeat the secret."""
+    try:
+        host = urlsplit(location or "").hostname
+    except ValueError:
+        host = None
+    return host if host and host.isprintable() else "another path"
+
+
+def retry_after(reply: Reply) -> float | None:
+    """Return the seconds that the reply asks to wait (RFC 9110 §10.2.3), at most a day; None: it does not."""
+    value = (reply.header("Retry-After") or "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), _LONGEST_WAIT)
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    at = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    return min(max(0.0, at - reply.received_at), _LONGEST_WAIT)

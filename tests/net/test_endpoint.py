@@ -1,0 +1,265 @@
+"""Calls to a real token endpoint that misbehaves in every way we know."""
+
+import asyncio
+import gzip
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import trustme
+
+from proxy.core.clock import SystemClock
+from proxy.core.errors import Reason
+from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.net.endpoint import BODY_LIMIT, Endpoint, EndpointRequest
+from proxy.net.session import open_session
+from tests.fakes.token_server import TokenServer
+
+
+class HurriedClock(SystemClock):
+    """Does not wait, and remembers for how long it should have."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def clock() -> HurriedClock:
+    return HurriedClock()
+
+
+@pytest.fixture
+async def endpoint(clock: HurriedClock) -> AsyncIterator[Endpoint]:
+    made = Endpoint(clock, jitter=lambda: 0.0)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[TokenServer]:
+    async with TokenServer() as running:
+        yield running
+
+
+def post(server: TokenServer, **more: Any) -> EndpointRequest:
+    return EndpointRequest("POST", f"{server.url}?tenant=s3cret", body=b"a=b", **more)
+
+
+async def failure(endpoint: Endpoint, request: EndpointRequest) -> TokenRequestError:
+    with pytest.raises(TokenRequestError) as caught:
+        await endpoint.call(request)
+    assert "s3cret" not in str(caught.value)
+    assert request.url not in repr(request)
+    return caught.value
+
+
+async def test_a_call_sends_what_it_was_given_and_little_else(endpoint: Endpoint, server: TokenServer) -> None:
+    request = EndpointRequest(
+        "POST", f"{server.url}?a=%2f+%20", (("X-Key", "k"), ("Accept", "text/plain")), body=b"\x00raw"
+    )
+    reply = await endpoint.call(request)
+    got = server.requests[0]
+    assert reply.status == 200
+    assert (got.method, got.path_qs, got.body) == ("POST", "/token?a=%2f+%20", b"\x00raw")
+    assert set(got.headers) == {
+        "Host",
+        "Accept",
+        "Accept-Encoding",
+        "User-Agent",
+        "X-Key",
+        "Content-Length",
+        "Connection",
+    }
+    assert got.headers["Accept"] == "text/plain"
+    assert got.headers["Accept-Encoding"] == "identity"
+
+
+async def test_a_reply_is_dated_by_our_clock(endpoint: Endpoint, server: TokenServer, clock: HurriedClock) -> None:
+    before = clock.now()
+    assert before <= (await endpoint.call(post(server))).received_at <= clock.now()
+
+
+@pytest.mark.parametrize("status", [200, 201, 206, 299])
+async def test_every_2xx_is_success(endpoint: Endpoint, server: TokenServer, status: int) -> None:
+    server.knobs.status = status
+    assert (await endpoint.call(post(server))).status == status
+
+
+async def test_a_failing_provider_is_asked_three_times(
+    endpoint: Endpoint, server: TokenServer, clock: HurriedClock
+) -> None:
+    server.knobs.status = 503
+    error = await failure(endpoint, post(server))
+    assert error.reason is Reason.PROVIDER_5XX
+    assert server.count == 3
+    assert clock.slept == [0.25, 0.5]
+
+
+async def test_a_provider_that_recovers_is_no_failure(endpoint: Endpoint, server: TokenServer) -> None:
+    server.knobs.status, server.knobs.failures = 500, 2
+    assert (await endpoint.call(post(server))).status == 200
+    assert server.count == 3
+
+
+async def test_waits_are_jittered(server: TokenServer, clock: HurriedClock) -> None:
+    server.knobs.status = 500
+    endpoint = Endpoint(clock, jitter=lambda: 0.5)
+    await failure(endpoint, post(server))
+    await endpoint.close()
+    assert clock.slept == [0.375, 0.75]
+
+
+async def test_a_short_retry_after_is_honoured(endpoint: Endpoint, server: TokenServer, clock: HurriedClock) -> None:
+    server.knobs.status, server.knobs.failures = 429, 1
+    server.knobs.headers = {"Retry-After": "30"}
+    await endpoint.call(post(server))
+    assert clock.slept == [30.0]
+
+
+async def test_a_long_retry_after_is_told_instead_of_waited_for(
+    endpoint: Endpoint, server: TokenServer, clock: HurriedClock
+) -> None:
+    server.knobs.status = 429
+    server.knobs.headers = {"Retry-After": "31"}
+    error = await failure(endpoint, post(server))
+    assert (error.retry_after, clock.slept, server.count) == (31.0, [], 1)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 408, 422])
+async def test_what_will_not_change_is_asked_once(endpoint: Endpoint, server: TokenServer, status: int) -> None:
+    server.knobs.status = status
+    server.knobs.headers = {"Location": "http://127.0.0.1:1/s3cret"}
+    await failure(endpoint, post(server))
+    assert server.count == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+async def test_a_broken_connection_is_retried_by_us_alone(endpoint: Endpoint, server: TokenServer, method: str) -> None:
+    server.knobs.drop = True
+    error = await failure(endpoint, EndpointRequest(method, server.url))
+    assert error.symptom is Symptom.BROKEN_OFF
+    assert server.count == 3
+
+
+async def test_silence_ends_at_the_timeout(endpoint: Endpoint, server: TokenServer) -> None:
+    server.hold()
+    error = await failure(endpoint, post(server, timeout=0.05))
+    assert error.symptom is Symptom.TIMEOUT
+    assert "(0.05 s)" in str(error)
+
+
+async def test_a_body_past_the_limit_is_refused(endpoint: Endpoint, server: TokenServer) -> None:
+    server.knobs.body = "x" * BODY_LIMIT
+    assert len((await endpoint.call(post(server))).body) == BODY_LIMIT
+    server.knobs.body += "x"
+    assert (await failure(endpoint, post(server))).symptom is Symptom.TOO_LARGE
+
+
+async def raw(answer: bytes) -> asyncio.Server:
+    """Serve the same bytes to whoever connects."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    return await asyncio.start_server(serve, "127.0.0.1", 0)
+
+
+async def asked(endpoint: Endpoint, answer: bytes) -> TokenRequestError:
+    async with await raw(answer) as server:
+        port = server.sockets[0].getsockname()[1]
+        return await failure(endpoint, EndpointRequest("GET", f"http://127.0.0.1:{port}/t?k=s3cret"))
+
+
+async def test_a_compressed_reply_is_read_within_the_limit(endpoint: Endpoint) -> None:
+    def answer(body: bytes, coding: bytes) -> bytes:
+        return b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n%s" % (coding, len(body), body)
+
+    async with await raw(answer(gzip.compress(b"token"), b"gzip")) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert (await endpoint.call(EndpointRequest("GET", f"http://127.0.0.1:{port}/"))).body == b"token"
+    bomb = gzip.compress(b"0" * 20_000_000)
+    assert (await asked(endpoint, answer(bomb, b"gzip"))).symptom is Symptom.TOO_LARGE
+    assert (await asked(endpoint, answer(b"s3cret", b"br"))).symptom is Symptom.ENCODING
+    assert (await asked(endpoint, answer(b"s3cret", b"gzip"))).symptom is Symptom.ENCODING
+
+
+@pytest.mark.parametrize(
+    ("answer", "symptom"),
+    [
+        (b"s3cret\r\n\r\n", Symptom.NOT_HTTP),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ns3cret", Symptom.BROKEN_OFF),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\ns3c", Symptom.BROKEN_OFF),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"s3cret" * 4000 + b"\r\n\r\n", Symptom.NOT_HTTP),
+        (b"", Symptom.BROKEN_OFF),
+    ],
+)
+async def test_a_malformed_answer_is_named_and_not_shown(endpoint: Endpoint, answer: bytes, symptom: Symptom) -> None:
+    assert (await asked(endpoint, answer)).symptom is symptom
+
+
+async def test_a_port_that_nobody_listens_on_is_a_connect_failure(endpoint: Endpoint) -> None:
+    error = await failure(endpoint, EndpointRequest("GET", "http://127.0.0.1:1/token?k=s3cret"))
+    assert (error.symptom, error.reason) == (Symptom.CONNECT, Reason.NETWORK)
+    assert "GET 127.0.0.1:1/token did not accept" in str(error)
+
+
+async def test_a_name_that_does_not_resolve_is_a_dns_failure(endpoint: Endpoint) -> None:
+    error = await failure(endpoint, EndpointRequest("GET", "http://no-such-host.invalid/token?k=s3cret"))
+    assert error.symptom is Symptom.DNS
+
+
+@pytest.mark.parametrize(
+    "request_", [EndpointRequest("GET", "http://127.0.0.1:99999/"), EndpointRequest("GET", "http:///x")]
+)
+async def test_an_impossible_url_is_an_error_and_no_traceback(endpoint: Endpoint, request_: EndpointRequest) -> None:
+    assert (await failure(endpoint, request_)).symptom is Symptom.REQUEST
+
+
+async def test_a_header_that_would_split_the_request_is_not_sent(endpoint: Endpoint, server: TokenServer) -> None:
+    error = await failure(endpoint, post(server, headers=(("X", "a\r\ns3cret: 1"),)))
+    assert error.symptom is Symptom.REQUEST
+    assert server.count == 0
+
+
+async def test_certificates_are_verified(endpoint: Endpoint, clock: HurriedClock) -> None:
+    authority = trustme.CA()
+    theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(theirs)
+    ours = ssl.create_default_context()
+    authority.configure_trust(ours)
+    async with TokenServer(tls=theirs) as server:
+        error = await failure(endpoint, post(server))
+        assert (error.symptom, server.count) == (Symptom.TLS, 0)
+        assert "unable to get local issuer certificate" in str(error)
+        trusting = Endpoint(clock, lambda: open_session(ours))
+        assert (await trusting.call(post(server))).status == 200
+        await trusting.close()
+
+
+async def test_plain_http_on_a_tls_address_is_a_tls_failure(endpoint: Endpoint, server: TokenServer) -> None:
+    request = EndpointRequest("POST", server.url.replace("http:", "https:"))
+    assert (await failure(endpoint, request)).symptom is Symptom.TLS
+
+
+async def test_a_caller_who_leaves_leaves_nothing_behind(endpoint: Endpoint, server: TokenServer) -> None:
+    server.hold()
+    task = asyncio.create_task(endpoint.call(post(server)))
+    await server.arrived(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    server.release()
+    assert (await endpoint.call(post(server))).status == 200
+
+
+def test_a_request_prints_nothing_secret() -> None:
+    request = EndpointRequest("POST", "https://user:s3cret@api.example/t?k=s3cret", (("X", "s3cret"),), b"s3cret")
+    assert "s3cret" not in repr(request) + request.subject

@@ -1,0 +1,99 @@
+"""What the answers of a token endpoint mean."""
+
+import json
+
+import pytest
+
+from proxy.core.errors import Reason
+from proxy.core.message import Reply
+from proxy.core.symptom import Symptom
+from proxy.net.refusal import refusal, retry_after
+
+NOW = 1_800_000_000.0
+"""Fri, 15 Jan 2027 08:00:00 GMT."""
+
+
+def reply(status: int, body: str = "", **headers: str) -> Reply:
+    lines = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    return Reply(status, lines, body.encode(), NOW)
+
+
+def oauth(status: int, error: object) -> Reply:
+    return reply(status, json.dumps({"error": error, "error_description": "s3cret"}))
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "permanent"),
+    [
+        (oauth(400, "invalid_client"), Reason.INVALID_CLIENT, True),
+        (oauth(401, "invalid_client"), Reason.INVALID_CLIENT, True),
+        (oauth(400, "invalid_grant"), Reason.INVALID_GRANT, True),
+        (oauth(403, "invalid_grant"), Reason.INVALID_GRANT, True),
+        (oauth(400, "invalid_request"), Reason.PROVIDER_4XX, True),
+        (oauth(400, ["invalid_grant"]), Reason.PROVIDER_4XX, True),
+        (oauth(500, "invalid_grant"), Reason.PROVIDER_5XX, False),
+        (oauth(429, "invalid_client"), Reason.PROVIDER_4XX, False),
+        (reply(400, "[" * 100_000), Reason.PROVIDER_4XX, True),
+        (reply(404), Reason.PROVIDER_4XX, True),
+        (reply(408), Reason.PROVIDER_4XX, False),
+        (reply(418), Reason.PROVIDER_4XX, True),
+        (reply(425), Reason.PROVIDER_4XX, False),
+        (reply(429), Reason.PROVIDER_4XX, False),
+        (reply(500), Reason.PROVIDER_5XX, False),
+        (reply(503), Reason.PROVIDER_5XX, False),
+        (reply(302), Reason.MALFORMED_RESPONSE, False),
+        (reply(199), Reason.MALFORMED_RESPONSE, False),
+    ],
+)
+def test_a_status_has_a_reason(answer: Reply, reason: Reason, permanent: bool) -> None:
+    error = refusal("POST auth.example/token", answer)
+    assert (error.reason, error.permanent) == (reason, permanent)
+
+
+def test_a_message_names_request_status_content_type_and_remedy_and_nothing_of_the_body() -> None:
+    answer = reply(400, '{"error": "s3cret"}', Content_Type="application/json; charset=s3cret")
+    assert str(refusal("POST auth.example/token", answer)) == (
+        "POST auth.example/token answered 400 (application/json); " + Symptom.BAD_REQUEST.remedy
+    )
+
+
+@pytest.mark.parametrize(
+    ("location", "named"),
+    [
+        ("https://login.example/s3cret?token=s3cret", "login.example"),
+        ("/s3cret", "another path"),
+        ("", "another path"),
+        ("http://[s3cret", "another path"),
+    ],
+)
+def test_a_redirect_is_refused_and_its_host_named(location: str, named: str) -> None:
+    error = refusal("POST auth.example/token", reply(307, Location=location))
+    assert f"pointed to {named}; redirects are not followed" in str(error)
+    assert "s3cret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0),
+        ("120", 120),
+        (" 7 ", 7),
+        ("9" * 400, 86_400),
+        ("Fri, 15 Jan 2027 08:00:30 GMT", 30),
+        ("Fri, 15 Jan 2027 07:00:00 GMT", 0),
+        ("Fri, 15 Jan 2100 07:00:00 GMT", 86_400),
+        ("Fri, 15 Jan 2027 08:00:30 -0000", 30),
+        ("soon", None),
+        ("-5", None),
+        ("1.5", None),
+        ("²", None),
+        ("", None),
+        ("Fri, 99 Jan 2027 08:00:30 GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> None:
+    assert retry_after(reply(503, Retry_After=value)) == seconds
+
+
+def test_without_retry_after_there_is_none() -> None:
+    assert retry_after(reply(503)) is None
