@@ -24,11 +24,11 @@ Render = Callable[[Mapping[str, Value]], bytes]
 class Logs:
     """The log of this process, from `configure` to `close`."""
 
-    def __init__(self, sink: LogSink, requests: RequestLog, handler: logging.Handler) -> None:
+    def __init__(self, sink: LogSink, requests: RequestLog, restore: Callable[[], None]) -> None:
         self.requests = requests
         """Where the life of every request ends."""
         self._sink = sink
-        self._handler = handler
+        self._restore = restore
 
     def dropped(self) -> int:
         """Return how many lines were dropped so far."""
@@ -36,8 +36,7 @@ class Logs:
 
     def close(self) -> None:
         """Write what waits, within a bounded time, and stop listening to the libraries."""
-        logging.captureWarnings(capture=False)
-        logging.getLogger().removeHandler(self._handler)
+        self._restore()
         structlog.reset_defaults()
         self._sink.close()
         atexit.unregister(self.close)
@@ -56,15 +55,27 @@ def configure(stream: TextIO, *, level: Level = "info", clock: Clock | None = No
         logger_factory=lambda *_: _SinkLogger(sink),
         cache_logger_on_first_use=False,
     )
-    handler = _SinkHandler(sink, render)
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(max(least, logging.INFO))
-    logging.captureWarnings(capture=True)
-
-    logs = Logs(sink, RequestLog(sink, clock, least=least, render=render), handler)
+    restore = _listen(_SinkHandler(sink, render), max(least, logging.INFO))
+    logs = Logs(sink, RequestLog(sink, clock, least=least, render=render), restore)
     atexit.register(logs.close)
     return logs
+
+
+def _listen(handler: logging.Handler, least: int) -> Callable[[], None]:
+    """Make this the only handler of what libraries say; return how to undo that."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    root.handlers[:] = [handler]
+    root.setLevel(least)
+    logging.captureWarnings(capture=True)
+
+    def restore() -> None:
+        if handler in root.handlers:
+            logging.captureWarnings(capture=False)
+            root.handlers[:] = before
+            root.setLevel(level)
+
+    return restore
 
 
 def _dropped(now: float, count: int) -> dict[str, Value]:

@@ -25,7 +25,7 @@ class LogSink:
     def __init__(self, descriptor: int, notice: Callable[[int], bytes], *, limit: int = LIMIT) -> None:
         self.dropped = 0
         """Lines that were not written, ever."""
-        self._descriptor = descriptor
+        self._descriptor = os.dup(descriptor)  # ours alone: if the stream is closed, its number goes to somebody else
         self._notice = notice
         self._limit = limit
         self._waiting: list[bytes] = []
@@ -68,6 +68,7 @@ class LogSink:
                 self._told += missing
             with self._lock:
                 self._size -= sum(map(len, lines))
+        os.close(self._descriptor)
 
     def _deliver(self, lines: list[bytes]) -> bool:
         start = b"\n" if self._is_torn else b""
