@@ -20,7 +20,8 @@ SHORTEST_SCRUBBED: Final = 5
 """Shorter values stand in innocent words too often; scrubbing them would only garble texts."""
 
 _FINGERPRINT_KEY: Final = secrets.token_bytes(32)
-_KNOWN: Final["weakref.WeakSet[Secret]"] = weakref.WeakSet()
+_KNOWN: Final["weakref.WeakValueDictionary[int, Secret]"] = weakref.WeakValueDictionary()
+"""By identity: of two secrets with the same value, either may outlive the other."""
 
 
 class Secret:
@@ -30,7 +31,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value = value
-        _KNOWN.add(self)
+        _KNOWN[id(self)] = self
 
     def reveal(self) -> str:
         """Return the value itself, for the line that sends it."""
@@ -83,7 +84,7 @@ class Secret:
 
 def scrub(text: str) -> str:
     """Return the text with every living secret's value replaced by the mask."""
-    values = {secret.reveal() for secret in tuple(_KNOWN)}
+    values = {secret.reveal() for known in _KNOWN.valuerefs() if (secret := known()) is not None}
     for value in sorted(values, key=len, reverse=True):
         if len(value) >= SHORTEST_SCRUBBED and value in text:
             text = text.replace(value, MASK)
