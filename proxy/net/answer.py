@@ -1,8 +1,8 @@
 """Reads one answer of an upstream out of the bytes that arrive, and refuses what is not sound HTTP. Opens nothing.
 
 The parser is llhttp (httptools), strict. What it leaves to us and is checked here: the size and count of header lines,
-a Transfer-Encoding other than `chunked`, statuses that are not HTTP's, the end of an answer to HEAD (the parser does
-not know the request), bodies that last until the connection closes, interim answers or framing without end.
+a Transfer-Encoding other than `chunked`, versions and statuses that are not HTTP/1's, the end of an answer to HEAD (the
+parser does not know the request), bodies that last until the connection closes, interim answers or framing without end.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,9 @@ MAX_HEAD: Final = 64 * 1024
 """Bytes of a head, and of anything else between two pieces of content (chunk extensions, trailers)."""
 MAX_FIELDS: Final = 128
 MAX_INFORMATIONAL: Final = 16
+
+_VERSIONS: Final = ("1.1", "1.0")
+_BLANK: Final = b"\r\n\r\n"
 
 Fields = list[tuple[bytes, bytes]]
 Informational = Callable[[int, Fields], None]
@@ -89,6 +92,8 @@ class AnswerReader:
             self.reusable = False  # rubbish behind a sound answer: the answer counts, the connection does not
         if self._error is not None:
             raise self._error
+        if (self._head_only or self.status == 205) and not _BLANK.endswith(data[-len(_BLANK) :]):
+            self.reusable = False  # bytes behind a head that ends the answer: the parser takes them for its body
         if self._silent > MAX_HEAD and not self.complete:
             raise UpstreamProtocolError("the upstream sends a head or framing without end")
 
@@ -104,8 +109,12 @@ class AnswerReader:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _unsound(self) -> str | None:
+        if self._parser.get_http_version() not in _VERSIONS:
+            return "the upstream's answer is neither HTTP/1.1 nor HTTP/1.0"
         if self.status > 599:
             return "the upstream's status is not one of HTTP's"
+        if self._silent > MAX_HEAD and sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
+            return "the upstream's answer has too long a head"
         length, coding = False, None
         for name, value in self.headers:
             lowered = name.lower()
@@ -159,7 +168,9 @@ class AnswerReader:
 
     def _interim(self, status: int) -> None:
         self._informational_seen += 1
-        if self._informational_seen > MAX_INFORMATIONAL:
+        if status < 100:
+            self._error = UpstreamProtocolError("the upstream's status is not one of HTTP's")
+        elif self._informational_seen > MAX_INFORMATIONAL:
             self._error = UpstreamProtocolError("the upstream sends interim answers without end")
         elif self._informational is not None and status not in {100, 101} and self._error is None:
             self._informational(status, self.headers)
