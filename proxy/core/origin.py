@@ -1,5 +1,6 @@
 """Where an upstream is: scheme, host, port and base path, taken apart once when the configuration is loaded."""
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -26,10 +27,23 @@ class Origin:
         return self.scheme == "https"
 
     @property
+    def is_loopback(self) -> bool:
+        """Return True when it is this machine itself, whatever the network does."""
+        return is_loopback(self.host)
+
+    @property
     def authority(self) -> str:
         """Return host and port as the Host header spells them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Return True for `localhost` and for the addresses by which a machine speaks to itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def parse_upstream(text: str) -> tuple[Origin, str]:

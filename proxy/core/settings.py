@@ -1,9 +1,11 @@
 """The record that every piece of configuration is: frozen, strict about unknown keys, its units in its types."""
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, WithJsonSchema
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZES: Final = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -43,6 +45,22 @@ def parse_size(value: Any) -> Any:
     return int(match[1]) * _SIZES[match[2]]
 
 
+def find_file(value: Any, info: ValidationInfo) -> Any:
+    """Turn a path into one that does not depend on the working directory.
+
+    Whoever validates may say how, by `context={"find": …}`: the loader does, relative to the configuration file.
+
+    Raises:
+        ValueError: the value is not a path.
+    """
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be the path of a file, as a text")
+    find: Callable[[str], Path] = (info.context or {}).get("find", Path)
+    return find(value)
+
+
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
@@ -56,3 +74,6 @@ Size = Annotated[
     WithJsonSchema({"type": "string", "pattern": rf"^{_SIZE.pattern}$", "examples": ["256KiB", "64MiB"]}),
 ]
 """Bytes, written with a unit."""
+
+ConfigFile = Annotated[Path, BeforeValidator(find_file), WithJsonSchema({"type": "string", "examples": ["ca.pem"]})]
+"""A file that belongs to the configuration: relative to it, and watched with it."""

@@ -1,6 +1,5 @@
 """What an operator says of a route, beyond which requests it takes."""
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -8,7 +7,7 @@ from pydantic import Field, model_validator
 from proxy.core.breaker import BreakerSettings
 from proxy.core.origin import UpstreamUrl
 from proxy.core.route import MatchSettings
-from proxy.core.settings import Duration, Settings, Size
+from proxy.core.settings import ConfigFile, Duration, Settings, Size
 
 
 class ReplaySettings(Settings):
@@ -36,7 +35,7 @@ class TimeoutSettings(Settings):
 class TlsSettings(Settings):
     """How the upstream proves itself. Verification cannot be switched off."""
 
-    ca: Annotated[Path | None, Field(strict=False)] = None
+    ca: ConfigFile | None = None
     """A PEM file with the authorities to believe instead of the system's."""
 
 
