@@ -62,13 +62,16 @@ def parse_upstream(text: str) -> tuple[Origin, str]:
     if parts.query or parts.fragment or "?" in text or "#" in text:
         raise ValueError("an upstream's address ends with its path; parameters are added by a credential's inject")
     try:
-        port = parts.port or _PORTS[parts.scheme]
+        port = parts.port
     except ValueError:
-        raise ValueError("the port of an upstream is a number from 1 to 65535") from None
-    host = parts.netloc.rsplit(":", 1)[0] if parts.port is not None else parts.netloc
-    if not _HOST.fullmatch(host) or not parts.path.isascii() or re.search(r"[\x00-\x20\x7f\\]", parts.path):
+        port = 0
+    if port == 0:
+        raise ValueError("the port of an upstream is a number from 1 to 65535")
+    host = parts.netloc if port is None else parts.netloc.rsplit(":", 1)[0]
+    # The whole text is looked at, for `urlsplit` leaves line breaks and tabs out without a word.
+    if not _HOST.fullmatch(host) or not text.isascii() or re.search(r"[\x00-\x20\x7f\\]", text):
         raise ValueError("an upstream needs a host name or an IP address, and a path of printable ASCII")
-    return Origin(parts.scheme, host.strip("[]").lower(), port), parts.path.rstrip("/")
+    return Origin(parts.scheme, host.strip("[]").lower(), port or _PORTS[parts.scheme]), parts.path.rstrip("/")
 
 
 def _checked(text: str) -> str:
