@@ -1,0 +1,216 @@
+"""Puts the parts together and keeps them running: load, listen, reload, drain, stop.
+
+Theory. One `App` per process. It owns what outlives a reload (clock, runtime, metrics, events, store, and the sources
+whose settings did not change) and the current graph, which a reload replaces in one assignment: a configuration that
+cannot be used changes nothing. Draining goes one way: readiness says no, after the delay the sockets close, requests
+that are under way finish, and what is left at the deadline is cut.
+"""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import uvloop
+from aiohttp import web
+
+from proxy import callers, stores
+from proxy.admin.api import admin_app
+from proxy.admin.health import Health, health_app
+from proxy.callers.base import Caller
+from proxy.config.address import Address
+from proxy.config.load import Loaded, load
+from proxy.config.schema import Config
+from proxy.config.watch import changes
+from proxy.core.clock import SystemClock
+from proxy.core.errors import ConfigError
+from proxy.gateway.graph import Graph, build_graph, retire
+from proxy.gateway.listener import Listener
+from proxy.gateway.pipeline import Pipeline
+from proxy.gateway.record import Recorder
+from proxy.net.endpoint import Endpoint
+from proxy.net.runtime import Runtime
+from proxy.telemetry.events import EventLog, EventName
+from proxy.telemetry.logs import Logs, configure
+from proxy.telemetry.metrics import UNMATCHED, Metrics
+from proxy.tokens.sources import Sources, Workshop, build_sources
+
+BACKLOG: Final = 4096
+"""Connections the kernel holds for us while the loop is busy."""
+BAD_CONFIG: Final = 2
+
+
+class App:
+    """The running process."""
+
+    def __init__(self, path: Path, loaded: Loaded, logs: Logs) -> None:
+        self.path = path
+        self.loaded = loaded
+        self.clock = SystemClock()
+        self.runtime = Runtime(self.clock, self._task_failed)
+        self.metrics = Metrics()
+        self.metrics.watch_log(logs.dropped)
+        self.events = EventLog(self.clock)
+        self.health = Health()
+        self.store = stores.KINDS[self.config.store.kind](self.config.store, self.runtime)
+        self.endpoint = Endpoint(self.clock)
+        self.workshop = Workshop(self.endpoint, self.store, self.runtime, self.metrics, self.events)
+        self.recorder = Recorder(self.clock, self.metrics.route(UNMATCHED), logs.requests)
+        self.stopping = asyncio.Event()
+        self.started_at = self.clock.now()
+        self._reloading = asyncio.Lock()
+
+    @property
+    def config(self) -> Config:
+        """The configuration that is in use."""
+        return self.loaded.config
+
+    async def start(self) -> None:
+        """Build the first graph and open the listeners."""
+        self.sources = await build_sources(self.config.credentials, self.workshop)
+        self.graph = self._graph(self.config, self.sources, None)
+        self.pipeline = Pipeline(self.graph, self.runtime, self.recorder, self.events)
+        self.listener = Listener(self.pipeline.handle, self.pipeline.refuse_unread, self.clock)
+        self.runtime.spawn(self.listener.watch_heads(), name="watch request heads")
+        listen = self.config.listen
+        self.server = await asyncio.get_running_loop().create_server(
+            self.listener, listen.proxy.host, listen.proxy.port, backlog=BACKLOG
+        )
+        self.sites = [
+            await _site(health_app(self.health, self.metrics), listen.metrics),
+            await _site(admin_app(self), listen.admin),
+        ]
+        self.metrics.config_loaded(self.clock.now())
+        self.health.is_configured = True
+        self.events.record("info", EventName.STARTED, detail=f"serving {len(self.graph.plans)} routes")
+        _settle_memory()
+
+    def _graph(self, config: Config, sources: Sources, previous: Graph | None) -> Graph:
+        return build_graph(
+            config.routes,
+            callers=_callers(config, self.config, previous),
+            sources=sources.by_name,
+            runtime=self.runtime,
+            metrics=self.metrics,
+            events=self.events,
+            previous=previous,
+        )
+
+    async def reload(self) -> None:
+        """Read the configuration again and use it, or say why not and change nothing."""
+        async with self._reloading:
+            try:
+                loaded = load(self.path, os.environ)
+                sources = await build_sources(loaded.config.credentials, self.workshop, self.sources)
+                graph = self._graph(loaded.config, sources, self.graph)
+            except (ConfigError, OSError) as error:
+                self.metrics.config_reloaded("refused", self.clock.now())
+                self.events.record("error", EventName.CONFIG_REFUSED, detail=str(error))
+                return
+            self._take(loaded, sources, graph)
+
+    def _take(self, loaded: Loaded, sources: Sources, graph: Graph) -> None:
+        """Put the new graph in the old one's place, in one step."""
+        old_graph, old_config = self.graph, self.config
+        self.loaded, self.sources, self.graph = loaded, sources, graph
+        self.pipeline.graph = graph
+        retire(old_graph, graph)
+        self.metrics.keep(graph.plans.keys(), graph.sources.keys())
+        self.metrics.config_reloaded("succeeded", self.clock.now())
+        self.events.record("info", EventName.CONFIG_RELOADED, detail=f"serving {len(graph.plans)} routes")
+        if (old_config.listen, old_config.store) != (loaded.config.listen, loaded.config.store):
+            self.events.record("warning", EventName.CONFIG_RELOADED, detail="listen and store change at a restart only")
+
+    async def watch(self) -> None:
+        """Reload, for ever, whenever a file of the configuration changes."""
+        while True:
+            async for _ in changes(self.loaded.files):
+                await self.reload()
+                break
+
+    async def drain(self) -> None:
+        """Take leave: say so, wait, close the sockets, let requests finish, cut what is left."""
+        drain = self.config.drain
+        self.health.is_draining = True
+        self.pipeline.draining = True
+        self.events.record("info", EventName.DRAINING)
+        await self.clock.sleep(drain.delay)
+        self.server.close()
+        self.pipeline.refusing = True
+        self.listener.pre_shutdown()
+        await self.listener.shutdown(drain.timeout)
+        self.events.record("info", EventName.STOPPED)
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        for site in self.sites:
+            await site.cleanup()
+        for plan in self.graph.plans.values():
+            plan.upstream.close()
+        for source in self.graph.sources.values():
+            source.close()
+        await self.runtime.close()
+        await self.endpoint.close()
+        await self.store.close()
+
+    def _task_failed(self, name: str, error: BaseException) -> None:
+        self.events.record("error", EventName.TASK_FAILED, detail=f"{name}: {error!r}")
+
+
+def _callers(config: Config, current: Config, previous: Graph | None) -> Mapping[str, Caller]:
+    """Return a caller for every one that is configured; those whose settings did not change go on."""
+    return {
+        name: previous.callers[name]
+        if previous is not None and current.callers.get(name) == settings
+        else callers.KINDS[settings.kind](name, settings)
+        for name, settings in config.callers.items()
+    }
+
+
+async def _site(app: web.Application, address: Address) -> web.AppRunner:
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    await web.TCPSite(runner, address.host, address.port).start()
+    return runner
+
+
+def _settle_memory() -> None:
+    """Tell the collector that what is loaded stays: it looks at short-lived objects only, and less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+async def serve(path: Path, loaded: Loaded) -> None:
+    """Run until SIGTERM or SIGINT; SIGHUP and changed files reload."""
+    logs = configure(sys.stdout)
+    app = App(path, loaded, logs)
+    loop = asyncio.get_running_loop()
+    try:
+        await app.start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, app.stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: app.runtime.spawn(app.reload(), name="reload"))
+        app.runtime.spawn(app.watch(), name="watch the configuration")
+        await app.stopping.wait()
+        await app.drain()
+        await app.close()
+    finally:
+        logs.close()
+
+
+def run(path: Path) -> int:
+    """Serve the configuration in that file; return the exit status."""
+    try:
+        loaded = load(path, os.environ)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD_CONFIG
+    with contextlib.suppress(KeyboardInterrupt):
+        uvloop.run(serve(path, loaded))
+    return 0
