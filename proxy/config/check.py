@@ -1,0 +1,139 @@
+"""What no single section can know: names that lead nowhere, listeners in each other's way, callers from anywhere."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from proxy.callers.anonymous import AnonymousSettings
+from proxy.config.positions import Loc
+from proxy.config.schema import Config
+from proxy.config.sentences import closest
+from proxy.core.origin import parse_upstream
+from proxy.gateway.settings import RouteSettings
+from proxy.net.upstream import trust
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A problem between sections."""
+
+    loc: Loc
+    message: str
+    """`{value}` in it stands for the value."""
+    value: str = ""
+    warning: bool = False
+
+
+def check(config: Config, data: Any) -> Iterator[Flaw]:
+    """Yield what is wrong between the sections.
+
+    Args:
+        config: the sections that are sound in themselves.
+        data: the whole file as dicts and lists: a name that it holds is known, even if its section is not sound.
+    """
+    yield from _listeners(config)
+    yield from _anonymous(config)
+    known = {section: _names(data, section) for section in ("callers", "credentials")}
+    for name, route in config.routes.items():
+        yield from _names_of(name, route, known)
+        yield from _upstream(name, route)
+    yield from _twins(config.routes)
+    yield from _unused(config)
+
+
+def _names(data: Any, section: str) -> Collection[str]:
+    named = data.get(section) if isinstance(data, dict) else None
+    return named.keys() if isinstance(named, dict) else ()
+
+
+def _listeners(config: Config) -> Iterator[Flaw]:
+    earlier: dict[str, Any] = {}
+    for name in type(config.listen).model_fields:
+        address = getattr(config.listen, name)
+        for other, taken in earlier.items():
+            if address.collides_with(taken):
+                yield Flaw(("listen", name), f"listen.{other} has this address already; give each its own port")
+        earlier[name] = address
+
+
+def _anonymous(config: Config) -> Iterator[Flaw]:
+    if config.listen.proxy.is_loopback:
+        return
+    for name, caller in config.callers.items():
+        if isinstance(caller, AnonymousSettings) and not caller.allow_remote:
+            yield Flaw(
+                ("callers", name),
+                "listen.proxy can be reached from other machines, and this lets anybody there use the credentials; "
+                "listen on 127.0.0.1, use a caller of kind api_key, or say allow_remote: true",
+            )
+
+
+def _names_of(name: str, route: RouteSettings, known: Mapping[str, Collection[str]]) -> Iterator[Flaw]:
+    if not route.credential_names:
+        yield Flaw(
+            ("routes", name),
+            "a route signs its requests with a credential; add `credential: NAME`, "
+            f"{closest('', list(known['credentials']))}",
+        )
+    wanted = [("credentials", loc, credential) for loc, credential in _credentials(name, route)]
+    wanted += [("callers", ("routes", name, "callers", i), caller) for i, caller in enumerate(route.callers)]
+    seen = set()
+    for section, loc, word in wanted:
+        if word not in known[section]:
+            yield Flaw(
+                loc, f"no {section.removesuffix('s')} is called {{value}}; {closest(word, list(known[section]))}", word
+            )
+        elif (section, word) in seen:
+            yield Flaw(loc, "{value} stands here twice; keep one", word)
+        seen.add((section, word))
+
+
+def _credentials(name: str, route: RouteSettings) -> Iterator[tuple[Loc, str]]:
+    if route.credential is not None:
+        yield ("routes", name, "credential"), route.credential
+    for index, credential in enumerate(route.credentials):
+        yield ("routes", name, "credentials", index), credential
+
+
+def _upstream(name: str, route: RouteSettings) -> Iterator[Flaw]:
+    origin, _ = parse_upstream(route.upstream)
+    if not (origin.is_tls or origin.is_loopback or route.allow_plain_http):
+        yield Flaw(
+            ("routes", name, "upstream"),
+            "the credential would travel readable to another machine; "
+            "write https://, or say allow_plain_http: true on the route",
+        )
+    if route.tls.ca is not None:
+        try:
+            trust(str(route.tls.ca))
+        except OSError:
+            yield Flaw(
+                ("routes", name, "tls", "ca"),
+                "this file cannot be read as PEM certificates; correct the path, relative to the configuration file",
+            )
+
+
+def _twins(routes: Mapping[str, RouteSettings]) -> Iterator[Flaw]:
+    first: dict[Any, str] = {}
+    for name, route in routes.items():
+        match = route.match
+        headers = frozenset((header.lower(), value) for header, value in match.headers.items())
+        taken = first.setdefault((match.host.lower(), match.path, frozenset(match.methods), headers), name)
+        if taken != name:
+            yield Flaw(
+                ("routes", name),
+                f"route {taken!r} takes exactly these requests, so this one would get none; change its match",
+            )
+
+
+def _unused(config: Config) -> Iterator[Flaw]:
+    if not config.routes:
+        yield Flaw(("routes",), "there are no routes, so every request will be answered with 404", warning=True)
+    used = {
+        "credentials": {name for route in config.routes.values() for name in route.credential_names},
+        "callers": {name for route in config.routes.values() for name in route.callers},
+    }
+    for section, names in used.items():
+        for name in getattr(config, section):
+            if name not in names:
+                yield Flaw((section, name), "no route uses it", warning=True)
