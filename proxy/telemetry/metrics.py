@@ -133,7 +133,7 @@ class Metrics:
         self._reloads = dict.fromkeys(RELOAD_OUTCOMES, 0)
         self._reloaded_at = 0.0
         self._verifications: dict[str, int] = {}
-        self._log_dropped: Callable[[], int] = int
+        self.log_dropped: Callable[[], int] = int
         self.route(UNMATCHED)
         self._registry = CollectorRegistry()
         self._registry.register(_Scrape(self._families))
@@ -175,7 +175,7 @@ class Metrics:
 
     def watch_log(self, dropped: Callable[[], int]) -> None:
         """Ask this at every scrape how many log lines were dropped."""
-        self._log_dropped = dropped
+        self.log_dropped = dropped
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return the page of a scrape and its content type, in the format that `accept` asks for.
@@ -203,7 +203,7 @@ class Metrics:
             "countersign_verifications_total": by_label(self._verifications),
             "countersign_config_reloads_total": by_label(self._reloads),
             "countersign_config_last_reload_timestamp_seconds": [((), self._reloaded_at)],
-            "countersign_log_dropped_total": [((), self._log_dropped())],
+            "countersign_log_dropped_total": [((), self.log_dropped())],
             "countersign_build_info": [((__version__, platform.python_version()), 1)],
         }
 
