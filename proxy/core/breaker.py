@@ -120,7 +120,7 @@ class Breaker:
         return self._forced
 
     def force(self, open: bool | None, now: float) -> None:  # noqa: A002 - the operator's word
-        """Hold the circuit open (True) or closed (False); None lets it decide again, from closed and an empty window."""
+        """Hold the circuit open (True) or closed (False); None lets it decide again, from a closed fresh start."""
         if open is None and self._forced is None:
             return
         self._forced = open
