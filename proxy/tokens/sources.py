@@ -1,6 +1,5 @@
 """The sources of one configuration: those whose credential did not change go on, with their token and their memory."""
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from proxy.net.runtime import Runtime
 from proxy.stores.base import Store
 from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
+from proxy.tokens.identity import identity_of
 from proxy.tokens.source import Source
 
 
@@ -33,9 +33,10 @@ class Sources:
     settings: Mapping[str, CredentialSettings]
     by_name: Mapping[str, Source]
 
-    def for_settings(self, name: str, settings: CredentialSettings) -> Source | None:
-        """Return the source of that name if it was made from the same settings."""
-        return self.by_name[name] if self.settings.get(name) == settings else None
+    def same(self, name: str, identity: str) -> Source | None:
+        """Return the source of that name if it was made from equal settings."""
+        source = self.by_name.get(name)
+        return source if source is not None and source.identity == identity else None
 
 
 NONE = Sources({}, {})
@@ -45,16 +46,16 @@ async def build_sources(
     settings: Mapping[str, CredentialSettings], workshop: Workshop, previous: Sources = NONE
 ) -> Sources:
     """Return a source for every credential; a token that is part of the configuration is ready for use."""
-    by_name = {
-        name: previous.for_settings(name, record) or _source(name, record, workshop)
-        for name, record in settings.items()
-    }
+    by_name = {}
+    for name, record in settings.items():
+        identity = identity_of(record)
+        by_name[name] = previous.same(name, identity) or _source(name, record, identity, workshop)
     for source in by_name.values():
         await source.prime()
     return Sources(settings, by_name)
 
 
-def _source(name: str, settings: CredentialSettings, workshop: Workshop) -> Source:
+def _source(name: str, settings: CredentialSettings, identity: str, workshop: Workshop) -> Source:
     kind = credentials.KINDS[settings.kind]
     return Source(
         name,
@@ -64,7 +65,7 @@ def _source(name: str, settings: CredentialSettings, workshop: Workshop) -> Sour
         runtime=workshop.runtime,
         metrics=workshop.metrics.credential(name),
         events=workshop.events,
-        identity=secrets.token_hex(8),
+        identity=identity,
         rejection=Rejection(settings.rejected_when),
         safety_window=settings.safety_window,
     )

@@ -1,0 +1,117 @@
+"""Says whether a token endpoint may be asked now: not while its circuit is open, nor soon after it failed.
+
+Theory. Whoever fetches enters first and reports afterwards how it went, exactly once: `succeeded`, `failed` or `left`.
+Two memories learn from it, the failure memory (how long this very failure stands) and the breaker (whether the endpoint
+keeps failing). Each change for the worse or the better is one event, however many requests meet it.
+"""
+
+from collections.abc import Callable
+
+from proxy.core.breaker import Breaker, BreakerOpen, BreakerState
+from proxy.core.clock import Clock
+from proxy.core.errors import CircuitOpenError, FetchError, TokenUnavailableError
+from proxy.telemetry.events import EventLog, EventName
+from proxy.tokens.failures import Failure, FailureMemory
+
+Permit = int | None
+"""What `enter` gave; None: let in by force past an open circuit, which then learns nothing from it."""
+
+
+class Gate:
+    """Stands before one credential's token endpoint."""
+
+    def __init__(
+        self, credential: str, breaker: Breaker, *, clock: Clock, events: EventLog, random: Callable[[], float]
+    ) -> None:
+        self.breaker = breaker
+        self._credential = credential
+        self._clock = clock
+        self._events = events
+        self._memory = FailureMemory(random)
+        self._said_open = False
+
+    def __repr__(self) -> str:
+        return f"<Gate {self._credential}, {self.state.name.lower()}, {self._memory.last}>"
+
+    @property
+    def state(self) -> BreakerState:
+        """The circuit's state now."""
+        return self.breaker.state(self._clock.monotonic())
+
+    @property
+    def failure(self) -> Failure | None:
+        """The failure that no success has followed yet."""
+        return self._memory.last
+
+    def enter(self, *, forced: bool = False) -> Permit:
+        """Let a fetch through; a forced one always.
+
+        Raises:
+            CircuitOpenError: the endpoint keeps failing.
+            TokenUnavailableError: the last failure still stands.
+        """
+        now = self._clock.monotonic()
+        failure = self._memory.remembered(now)
+        try:
+            permit = self.breaker.admit(now)
+        except BreakerOpen as error:
+            if forced:
+                return None
+            wait = max(error.retry_after, failure.until - now if failure is not None else 0.0)
+            detail = f"the token endpoint of {self._credential} kept failing and is left alone for now"
+            raise CircuitOpenError(detail, retry_after=wait) from None
+        if failure is None or forced:
+            return permit
+        self.breaker.release(permit, now)
+        raise self.refusal(failure)
+
+    def succeeded(self, permit: Permit, *, asked: bool) -> None:
+        """There is a token; `asked`: the endpoint gave it, not the store."""
+        if asked:
+            self._record(permit, ok=True)
+        else:
+            self.left(permit)
+        if self._memory.last is not None:
+            self._memory.forget()
+            self._events.record("info", EventName.REFRESH_RECOVERED, credential=self._credential)
+
+    def failed(self, permit: Permit, error: FetchError) -> Failure:
+        """Remember that the fetch failed."""
+        before = self._memory.last
+        failure = self._memory.remember(error, self._clock.monotonic())
+        if before is None:
+            self._tell(EventName.REFRESH_FAILED, failure)
+        if failure.permanent and (before is None or not before.permanent):
+            self._tell(EventName.CREDENTIAL_NEEDS_PERSON, failure)
+        self._record(permit, ok=False)
+        return failure
+
+    def left(self, permit: Permit) -> None:
+        """Nothing was learnt of the endpoint: it was not asked, or the asking was broken off."""
+        if permit is not None:
+            self.breaker.release(permit, self._clock.monotonic())
+
+    def refusal(self, failure: Failure) -> TokenUnavailableError:
+        """Return what a request is told that needs a token while the failure stands."""
+        wait = max(0.0, failure.until - self._clock.monotonic())
+        return TokenUnavailableError(failure.reason, failure.detail, credential=self._credential, retry_after=wait)
+
+    def _record(self, permit: Permit, *, ok: bool) -> None:
+        if permit is not None:
+            self.breaker.record(permit, ok, self._clock.monotonic())
+        state = self.state
+        if state is BreakerState.OPEN and not self._said_open:
+            self._said_open = True
+            self._events.record("error", EventName.BREAKER_OPENED, credential=self._credential)
+        elif state is BreakerState.CLOSED and self._said_open:
+            self._said_open = False
+            self._events.record("info", EventName.BREAKER_CLOSED, credential=self._credential)
+
+    def _tell(self, event: EventName, failure: Failure) -> None:
+        self._events.record(
+            "error" if failure.permanent else "warning",
+            event,
+            credential=self._credential,
+            reason=failure.reason.value,
+            detail=failure.detail,
+        )

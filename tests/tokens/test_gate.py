@@ -1,0 +1,135 @@
+"""Whether a token endpoint may be asked, and what is said of it."""
+
+import pytest
+
+from proxy.core.breaker import Breaker, BreakerSettings, BreakerState
+from proxy.core.errors import CircuitOpenError, Reason, TokenUnavailableError
+from proxy.telemetry.events import EventLog
+from proxy.tokens.gate import Gate
+from tests.fakes.clock import FakeClock
+from tests.fakes.token_room import permanent, transient
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.events = EventLog(self.clock)
+        self.gate = Gate(
+            "billing", Breaker(BreakerSettings()), clock=self.clock, events=self.events, random=lambda: 0.0
+        )
+
+    def happened(self) -> list[str]:
+        return [event.event.value for event in reversed(self.events.query().events)]
+
+    async def fail_until_open(self) -> None:
+        while self.gate.state is not BreakerState.OPEN:
+            self.gate.failed(self.gate.enter(forced=True), transient())
+            await self.clock.advance(seconds=1)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_gate_that_knows_nothing_lets_through(world: World) -> None:
+    world.gate.succeeded(world.gate.enter(), asked=True)
+    assert world.gate.failure is None
+    assert world.happened() == []
+
+
+async def test_a_failure_is_answered_from_memory_until_its_wait_is_over(world: World) -> None:
+    world.gate.failed(world.gate.enter(), transient(retry_after=8.0))
+    await world.clock.advance(seconds=3)
+    with pytest.raises(TokenUnavailableError) as caught:
+        world.gate.enter()
+    assert caught.value.reason is Reason.PROVIDER_5XX
+    assert caught.value.retry_after == pytest.approx(5.0)
+    assert caught.value.members["credential"] == "billing"
+    await world.clock.advance(seconds=5)
+    world.gate.enter()
+
+
+def test_force_passes_the_memory(world: World) -> None:
+    world.gate.failed(world.gate.enter(), permanent())
+    world.gate.enter(forced=True)
+
+
+async def test_an_endpoint_that_keeps_failing_is_left_alone_even_when_the_memory_has_ended(world: World) -> None:
+    await world.fail_until_open()
+    with pytest.raises(CircuitOpenError) as caught:
+        world.gate.enter()
+    assert caught.value.retry_after is not None
+    assert 0.0 < caught.value.retry_after <= 30.0
+
+
+async def test_the_wait_that_an_open_circuit_names_covers_the_memory_too(world: World) -> None:
+    await world.fail_until_open()
+    world.gate.failed(world.gate.enter(forced=True), permanent())
+    with pytest.raises(CircuitOpenError) as caught:
+        world.gate.enter()
+    assert caught.value.retry_after == pytest.approx(600.0)
+
+
+async def test_force_passes_an_open_circuit_and_leaves_it_as_it_is(world: World) -> None:
+    await world.fail_until_open()
+    permit = world.gate.enter(forced=True)
+    assert permit is None
+    world.gate.succeeded(permit, asked=True)
+    assert world.gate.failure is None
+    assert world.gate.state is BreakerState.OPEN
+
+
+async def test_the_circuit_closes_with_the_first_success_after_its_cool_down(world: World) -> None:
+    await world.fail_until_open()
+    await world.clock.advance(seconds=31)
+    permit = world.gate.enter()
+    with pytest.raises(CircuitOpenError):
+        world.gate.enter()
+    world.gate.succeeded(permit, asked=True)
+    assert world.gate.state is BreakerState.CLOSED
+
+
+async def test_a_probe_that_was_not_made_is_given_back(world: World) -> None:
+    await world.fail_until_open()
+    await world.clock.advance(seconds=31)
+    world.gate.left(world.gate.enter())
+    world.gate.enter()
+
+
+async def test_a_refusal_from_memory_costs_no_probe(world: World) -> None:
+    await world.fail_until_open()
+    world.gate.failed(world.gate.enter(forced=True), permanent())
+    await world.clock.advance(seconds=31)
+    for _ in range(3):
+        with pytest.raises(TokenUnavailableError):
+            world.gate.enter()
+
+
+async def test_each_change_is_one_event(world: World) -> None:
+    await world.fail_until_open()
+    await world.clock.advance(seconds=31)
+    world.gate.failed(world.gate.enter(), transient())  # the probe fails: open still
+    await world.clock.advance(seconds=61)
+    world.gate.succeeded(world.gate.enter(), asked=True)
+    world.gate.succeeded(world.gate.enter(), asked=True)
+    assert world.happened() == ["refresh_failed", "breaker_opened", "breaker_closed", "refresh_recovered"]
+
+
+def test_the_first_permanent_failure_asks_for_a_person_once(world: World) -> None:
+    world.gate.failed(world.gate.enter(), transient())
+    for _ in range(3):
+        world.gate.failed(world.gate.enter(forced=True), permanent())
+    assert world.happened() == ["refresh_failed", "credential_needs_person"]
+
+
+def test_a_token_out_of_the_store_ends_the_failure_but_says_nothing_of_the_endpoint(world: World) -> None:
+    world.gate.failed(world.gate.enter(), transient())
+    world.gate.succeeded(world.gate.enter(forced=True), asked=False)
+    assert world.gate.failure is None
+    assert world.happened() == ["refresh_failed", "refresh_recovered"]
+
+
+def test_its_repr_says_how_things_stand(world: World) -> None:
+    world.gate.failed(world.gate.enter(), transient())
+    assert repr(world.gate).startswith("<Gate billing, closed, Failure(reason=<Reason.PROVIDER_5XX")

@@ -1,0 +1,78 @@
+"""The same settings have the same identity, and any change of them another."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import Field
+
+from proxy.core.secret import Secret
+from proxy.core.settings import Settings
+from proxy.core.template import JsonTemplate, Template
+from proxy.tokens.identity import identity_of
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Inner(Settings):
+    password: Secret = Secret("planted-password")
+    names: tuple[str, ...] = ("a", "b")
+
+
+class Outer(Settings):
+    inner: Inner = Inner()
+    text: Template = Template("client={{ID}}&secret=planted")
+    body: JsonTemplate = JsonTemplate({"user": "%%USER%%", "numbers": [1, 2.5, None, True]})
+    headers: dict[str, Secret] = Field(default_factory=lambda: {"X-Key": Secret("planted-key")})
+    scopes: frozenset[str] = frozenset({"read", "write"})
+    colour: Colour = Colour.RED
+    ca: Path | None = Path("ca.pem")
+
+
+def test_equal_settings_have_one_identity() -> None:
+    assert identity_of(Outer()) == identity_of(Outer(inner=Inner(password=Secret("planted-password"))))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"inner": Inner(password=Secret("planted-other"))},
+        {"inner": Inner(names=("b", "a"))},
+        {"text": Template("client={{ID}}&secret=other")},
+        {"text": Template("client={{ OTHER }}&secret=planted")},
+        {"body": {"user": "%%USER%%", "numbers": [1, 2.5, None, False]}},
+        {"headers": {"X-Key": Secret("planted-other")}},
+        {"headers": {"X-Other": Secret("planted-key")}},
+        {"scopes": frozenset({"read"})},
+        {"colour": Colour.BLUE},
+        {"ca": None},
+    ],
+)
+def test_any_change_secret_or_not_is_another_identity(change: dict[str, Any]) -> None:
+    assert identity_of(Outer(**change)) != identity_of(Outer())
+
+
+def test_the_two_spellings_of_a_variable_are_the_same_setting() -> None:
+    assert identity_of(Outer(text=Template("client=%%ID%%&secret=planted"))) == identity_of(Outer())
+
+
+def test_another_key_gives_another_identity_so_that_a_guess_cannot_be_checked() -> None:
+    assert len({identity_of(Outer()), identity_of(Outer(), b"1" * 32), identity_of(Outer(), b"2" * 32)}) == 3
+
+
+def test_it_shows_nothing_but_hex_digits() -> None:
+    identity = identity_of(Outer())
+    assert len(identity) == 32
+    assert set(identity) <= set("0123456789abcdef")
+
+
+def test_a_value_that_cannot_be_read_is_refused_rather_than_overlooked() -> None:
+    class Odd(Settings):
+        value: object = Field(default_factory=object)
+
+    with pytest.raises(TypeError, match="object"):
+        identity_of(Odd())

@@ -1,0 +1,82 @@
+"""A reload keeps the sources whose settings did not change, and primes those whose token is configured."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+
+from proxy.credentials import KINDS
+from proxy.credentials.base import CredentialSettings
+from proxy.net.endpoint import Endpoint
+from proxy.net.runtime import Runtime
+from proxy.stores.memory import MemorySettings, MemoryStore
+from proxy.telemetry.events import EventLog
+from proxy.telemetry.metrics import Metrics
+from proxy.tokens.sources import Workshop, build_sources
+from tests.fakes.clock import FakeClock
+from tests.fakes.token_room import value
+
+
+def parse(*, value: str = "planted-value", secret: str = "planted-secret") -> Mapping[str, CredentialSettings]:
+    """Parse the same configuration anew, as a reload does."""
+    written: dict[str, dict[str, Any]] = {
+        "stripe": {"kind": "text", "value": value},
+        "ldap": {"kind": "basic", "username": "ops", "password": "planted-password"},
+        "billing": {
+            "kind": "http_request",
+            "request": {
+                "url": "https://auth.example/session?a={{ TENANT }}",
+                "method": "POST",
+                "headers": {"X-Key": secret},
+                "form": {"client_secret": secret, "tenant": "%%TENANT%%"},
+            },
+            "variables": {"TENANT": "acme"},
+            "token": {"from": "json", "path": "access_token"},
+            "expiry": {"from": "json", "path": "expires_in", "type": "seconds"},
+            "rejected_when": [{"status": 401}, {"status": 200, "json": "$.code", "equals": "EXPIRED"}],
+        },
+    }
+    return {name: KINDS[record["kind"]].Settings.model_validate(record) for name, record in written.items()}
+
+
+@pytest.fixture
+async def workshop() -> AsyncIterator[Workshop]:
+    clock = FakeClock()
+    runtime = Runtime(clock, lambda name, error: None)
+    store = MemoryStore(MemorySettings(), runtime)
+    yield Workshop(Endpoint(clock), store, runtime, Metrics(), EventLog(clock))
+    await runtime.close()
+
+
+async def test_a_configured_token_is_ready_and_one_to_be_fetched_is_not_fetched(workshop: Workshop) -> None:
+    sources = await build_sources(parse(), workshop)
+    assert value(sources.by_name["stripe"].current()) == "planted-value"
+    assert sources.by_name["ldap"].current() is not None
+    assert sources.by_name["billing"].current() is None
+
+
+async def test_sources_survive_a_reload_that_changes_nothing(workshop: Workshop) -> None:
+    before = await build_sources(parse(), workshop)
+    after = await build_sources(parse(), workshop, before)
+    assert dict(after.by_name) == dict(before.by_name)
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"), [({"value": "planted-other"}, "stripe"), ({"secret": "planted-other"}, "billing")]
+)
+async def test_a_changed_secret_makes_a_new_source_of_that_credential_alone(
+    workshop: Workshop, change: dict[str, str], changed: str
+) -> None:
+    before = await build_sources(parse(), workshop)
+    after = await build_sources(parse(**change), workshop, before)
+    assert {name for name in before.by_name if after.by_name[name] is not before.by_name[name]} == {changed}
+
+
+async def test_a_credential_that_went_away_has_no_source(workshop: Workshop) -> None:
+    before = await build_sources(parse(), workshop)
+    assert set((await build_sources({}, workshop, before)).by_name) == set()
+
+
+async def test_nothing_of_them_shows_a_secret(workshop: Workshop) -> None:
+    sources = await build_sources(parse(), workshop)
+    assert "planted" not in repr(sources) + repr([source.status() for source in sources.by_name.values()])
