@@ -27,9 +27,9 @@ from proxy.config.address import Address
 from proxy.config.load import Loaded, load
 from proxy.config.schema import Config
 from proxy.config.watch import changes
-from proxy.core.clock import SystemClock
+from proxy.core.clock import Clock, SystemClock
 from proxy.core.errors import ConfigError
-from proxy.gateway.graph import Graph, build_graph, retire
+from proxy.gateway.graph import NO_GRAPH, Graph, build_graph, retire
 from proxy.gateway.listener import Listener
 from proxy.gateway.pipeline import Pipeline
 from proxy.gateway.record import Recorder
@@ -38,7 +38,7 @@ from proxy.net.runtime import Runtime
 from proxy.telemetry.events import EventLog, EventName
 from proxy.telemetry.logs import Logs, configure
 from proxy.telemetry.metrics import UNMATCHED, Metrics
-from proxy.tokens.sources import Sources, Workshop, build_sources
+from proxy.tokens.sources import NO_SOURCES, Sources, Workshop, build_sources
 
 BACKLOG: Final = 4096
 """Connections the kernel holds for us while the loop is busy."""
@@ -51,7 +51,7 @@ class App:
     def __init__(self, path: Path, loaded: Loaded, logs: Logs) -> None:
         self.path = path
         self.loaded = loaded
-        self.clock = SystemClock()
+        self.clock: Clock = SystemClock()
         self.runtime = Runtime(self.clock, self._task_failed)
         self.metrics = Metrics()
         self.metrics.watch_log(logs.dropped)
@@ -63,6 +63,8 @@ class App:
         self.recorder = Recorder(self.clock, self.metrics.route(UNMATCHED), logs.requests)
         self.stopping = asyncio.Event()
         self.started_at = self.clock.now()
+        self.sources = NO_SOURCES
+        self.graph = NO_GRAPH
         self._reloading = asyncio.Lock()
 
     @property
@@ -70,10 +72,25 @@ class App:
         """The configuration that is in use."""
         return self.loaded.config
 
+    @property
+    def store_kind(self) -> str:
+        """The kind of the token store."""
+        return self.config.store.kind
+
+    @property
+    def admin_keys(self) -> Mapping[str, str]:
+        """Hashes of the admin keys, by the name of who holds them."""
+        return self.config.admin.keys
+
+    @property
+    def admin_host(self) -> str:
+        """The name or address that the admin listener is configured with."""
+        return self.config.listen.admin.host
+
     async def start(self) -> None:
         """Build the first graph and open the listeners."""
         self.sources = await build_sources(self.config.credentials, self.workshop)
-        self.graph = self._graph(self.config, self.sources, None)
+        self.graph = self._graph(self.config, self.sources)
         self.pipeline = Pipeline(self.graph, self.runtime, self.recorder, self.events)
         self.listener = Listener(self.pipeline.handle, self.pipeline.refuse_unread, self.clock)
         self.runtime.spawn(self.listener.watch_heads(), name="watch request heads")
@@ -90,15 +107,15 @@ class App:
         self.events.record("info", EventName.STARTED, detail=f"serving {len(self.graph.plans)} routes")
         _settle_memory()
 
-    def _graph(self, config: Config, sources: Sources, previous: Graph | None) -> Graph:
+    def _graph(self, config: Config, sources: Sources) -> Graph:
         return build_graph(
             config.routes,
-            callers=_callers(config, self.config, previous),
+            callers=_callers(config, self.config, self.graph),
             sources=sources.by_name,
             runtime=self.runtime,
             metrics=self.metrics,
             events=self.events,
-            previous=previous,
+            previous=self.graph,
         )
 
     async def reload(self) -> None:
@@ -107,7 +124,7 @@ class App:
             try:
                 loaded = load(self.path, os.environ)
                 sources = await build_sources(loaded.config.credentials, self.workshop, self.sources)
-                graph = self._graph(loaded.config, sources, self.graph)
+                graph = self._graph(loaded.config, sources)
             except (ConfigError, OSError) as error:
                 self.metrics.config_reloaded("refused", self.clock.now())
                 self.events.record("error", EventName.CONFIG_REFUSED, detail=str(error))
@@ -128,10 +145,8 @@ class App:
 
     async def watch(self) -> None:
         """Reload, for ever, whenever a file of the configuration changes."""
-        while True:
-            async for _ in changes(self.loaded.files):
-                await self.reload()
-                break
+        async for _ in changes(lambda: self.loaded.files):
+            await self.reload()
 
     async def drain(self) -> None:
         """Take leave: say so, wait, close the sockets, let requests finish, cut what is left."""
@@ -162,11 +177,11 @@ class App:
         self.events.record("error", EventName.TASK_FAILED, detail=f"{name}: {error!r}")
 
 
-def _callers(config: Config, current: Config, previous: Graph | None) -> Mapping[str, Caller]:
+def _callers(config: Config, current: Config, previous: Graph) -> Mapping[str, Caller]:
     """Return a caller for every one that is configured; those whose settings did not change go on."""
     return {
         name: previous.callers[name]
-        if previous is not None and current.callers.get(name) == settings
+        if name in previous.callers and current.callers[name] == settings
         else callers.KINDS[settings.kind](name, settings)
         for name, settings in config.callers.items()
     }

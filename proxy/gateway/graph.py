@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from proxy.callers.base import Caller
 from proxy.core.route import RouteTable
@@ -23,6 +24,9 @@ class Graph:
     sources: Mapping[str, Source]
 
 
+NO_GRAPH: Final = Graph({}, RouteTable(()), {}, {})
+
+
 def build_graph(
     routes: Mapping[str, RouteSettings],
     *,
@@ -31,7 +35,7 @@ def build_graph(
     runtime: Runtime,
     metrics: Metrics,
     events: EventLog,
-    previous: Graph | None = None,
+    previous: Graph = NO_GRAPH,
 ) -> Graph:
     """Return the graph of these routes.
 
@@ -48,7 +52,7 @@ def build_graph(
             metrics=metrics.route(name),
             events=events,
         )
-        standing = previous.plans.get(name) if previous is not None else None
+        standing = previous.plans.get(name)
         plans[name] = standing if standing is not None and standing.is_same_as(plan) else plan
     table = RouteTable((plan.settings.match, plan) for plan in plans.values())
     for plan in plans.values():

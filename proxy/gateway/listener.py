@@ -70,12 +70,13 @@ class CallerConnection(RequestHandler):
             if isinstance(message, _ErrInfo):
                 self._refuse(manager, message.exc)
                 break
-            request = self._current_request = Inbound(message, payload, self)
+            request = Inbound(message, payload, self)
+            self._current_request = request  # type: ignore[assignment]  # aiohttp asks it for `_cancel` only
             self._request_in_progress = True
             try:
                 goes_on = await manager.handle(request)
             finally:
-                self._current_request = None  # type: ignore[assignment]  # aiohttp's own way to say "none"
+                self._current_request = None
                 self._request_in_progress = False
                 if self._handler_waiter is not None:
                     self._handler_waiter.set_result(None)

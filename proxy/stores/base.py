@@ -6,10 +6,14 @@ from typing import ClassVar
 
 from proxy.core.settings import Settings
 from proxy.core.token import Token
+from proxy.net.runtime import Runtime
 
 
 class StoreSettings(Settings):
     """What every store's settings share."""
+
+    kind: str
+    """Where the tokens are kept."""
 
 
 class StoreError(Exception):
@@ -29,6 +33,10 @@ class Store(ABC):
     """Keeps tokens by key. Keys hold names and digests, never a secret."""
 
     Settings: ClassVar[type[StoreSettings]]
+
+    @abstractmethod
+    def __init__(self, settings: StoreSettings, runtime: Runtime) -> None:
+        """Prepare the store; opens nothing yet."""
 
     @abstractmethod
     async def load(self, key: str) -> Token | None:

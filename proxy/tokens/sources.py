@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from proxy import credentials, injectors
 from proxy.core.rejection import Rejection
@@ -39,11 +40,11 @@ class Sources:
         return source if source is not None and source.identity == identity else None
 
 
-NONE = Sources({}, {})
+NO_SOURCES: Final = Sources({}, {})
 
 
 async def build_sources(
-    settings: Mapping[str, CredentialSettings], workshop: Workshop, previous: Sources = NONE
+    settings: Mapping[str, CredentialSettings], workshop: Workshop, previous: Sources = NO_SOURCES
 ) -> Sources:
     """Return a source for every credential; a token that is part of the configuration is ready for use."""
     by_name = {}
