@@ -11,11 +11,18 @@ from proxy.core.settings import Settings
 class CallerSettings(Settings):
     """What every caller's settings share."""
 
+    kind: str
+    """How the caller proves who it is."""
+
 
 class Caller(ABC):
     """One way to prove who is calling. Synchronous: it stands on the hot path."""
 
     Settings: ClassVar[type[CallerSettings]]
+
+    @abstractmethod
+    def __init__(self, name: str, settings: CallerSettings) -> None:
+        """Prepare the caller of that name."""
 
     @abstractmethod
     def authenticate(self, head: RequestHead) -> Principal | None:
