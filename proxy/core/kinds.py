@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, SerializationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from proxy.core.settings import Settings
@@ -61,4 +61,10 @@ class OneOf:
         return core_schema.tagged_union_schema(
             {kind: handler.generate_schema(made.Settings) for kind, made in self.table.items()},
             discriminator=self.told_apart_by,
+            serialization=core_schema.plain_serializer_function_ser_schema(_dump, info_arg=True),
         )
+
+
+def _dump(settings: Settings, info: SerializationInfo) -> Any:
+    """Write a record by its own class: pydantic would look for the discriminator's alias, which no attribute has."""
+    return settings.model_dump(mode=info.mode, by_alias=info.by_alias)

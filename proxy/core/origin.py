@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, WithJsonSchema
 
 _PORTS: Final = {"http": 80, "https": 443}
-_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9.])?|\[[0-9A-Fa-f:.]+\]")
+HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9.])?|\[[0-9A-Fa-f:.]+\]")
+"""A host name or an IP address, as an address spells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def parse_upstream(text: str) -> tuple[Origin, str]:
         raise ValueError("the port of an upstream is a number from 1 to 65535")
     host = parts.netloc if port is None else parts.netloc.rsplit(":", 1)[0]
     # The whole text is looked at, for `urlsplit` leaves line breaks and tabs out without a word.
-    if not _HOST.fullmatch(host) or not text.isascii() or re.search(r"[\x00-\x20\x7f\\]", text):
+    if not HOST.fullmatch(host) or not text.isascii() or re.search(r"[\x00-\x20\x7f\\]", text):
         raise ValueError("an upstream needs a host name or an IP address, and a path of printable ASCII")
     return Origin(parts.scheme, host.strip("[]").lower(), port or _PORTS[parts.scheme]), parts.path.rstrip("/")
 

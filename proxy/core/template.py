@@ -57,10 +57,9 @@ class Template:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Parse from a string; print as the names."""
-        parse = core_schema.no_info_after_validator_function(cls, core_schema.str_schema(strict=True))
-        return core_schema.json_or_python_schema(
-            json_schema=parse,
-            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), parse], mode="left_to_right"),
+        return core_schema.no_info_after_validator_function(
+            cls,
+            core_schema.str_schema(strict=True),
             serialization=core_schema.plain_serializer_function_ser_schema(repr),
         )
 

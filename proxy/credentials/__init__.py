@@ -1,1 +1,13 @@
 """Credentials know how to get a token. The family's table."""
+
+from typing import Final
+
+from proxy.core.kinds import Table
+from proxy.credentials.base import Credential
+from proxy.credentials.basic import Basic
+from proxy.credentials.http_request import HttpRequest
+from proxy.credentials.text import Text
+
+KINDS: Final[Table[type[Credential]]] = Table(
+    "proxy.credentials", {"text": Text, "basic": Basic, "http_request": HttpRequest}
+)

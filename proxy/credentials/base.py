@@ -1,14 +1,51 @@
 """The one verb of a credential: fetch a token."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Annotated, ClassVar, Self
 
-from proxy.core.settings import Settings
+from pydantic import Field, model_validator
+
+from proxy.core.clock import Clock
+from proxy.core.rejection import DEFAULT_RULES, RejectionSettings
+from proxy.core.settings import Duration, Settings
 from proxy.core.token import Token
+from proxy.injectors import AnyInjector
+from proxy.injectors.base import InjectorSettings
+from proxy.injectors.header import HeaderSettings
+from proxy.net.endpoint import Endpoint
+
+BEARER = HeaderSettings(kind="header", name="Authorization", prefix="Bearer ")
+"""RFC 6750 §2.1: where a token goes when nothing else is said."""
 
 
 class CredentialSettings(Settings):
     """What every credential's settings share."""
+
+    kind: str
+    """How the token is had."""
+    description: str = ""
+    """For people: whose it is, what it may do."""
+    inject: Annotated[tuple[AnyInjector, ...], Field(strict=False, min_length=1)] = (BEARER,)
+    """Where the token goes in a request."""
+    rejected_when: Annotated[tuple[RejectionSettings, ...], Field(strict=False)] = DEFAULT_RULES
+    """Which answers of the upstream mean that it rejects the token."""
+    safety_window: Annotated[Duration, Field(ge=0)] | None = None
+    """How long before its expiry a token is replaced; by default 60 s, or a quarter of a shorter life."""
+    allow_plain_http: bool = False
+    """Let this credential's own requests go to an `http://` address; its secrets then travel readable."""
+
+    @model_validator(mode="after")
+    def _each_place_once(self) -> Self:
+        places = [(settings.kind, _name(settings)) for settings in self.inject]
+        for place in places:
+            if places.count(place) > 1:
+                raise ValueError(f"inject names the {place[0]} {place[1]} twice; keep one")
+        return self
+
+
+def _name(settings: InjectorSettings) -> str:
+    name = str(getattr(settings, "name", ""))
+    return name.lower() if isinstance(settings, HeaderSettings) else name
 
 
 class Credential(ABC):
@@ -17,6 +54,12 @@ class Credential(ABC):
     Settings: ClassVar[type[CredentialSettings]]
     renewable: ClassVar[bool] = True
     """False: the token is part of the configuration; fetching again yields the same value."""
+
+    def __init__(self, name: str, settings: CredentialSettings, endpoint: Endpoint, clock: Clock) -> None:
+        self.name = name
+        self.settings = settings
+        self.endpoint = endpoint
+        self.clock = clock
 
     @abstractmethod
     async def fetch(self, previous: Token | None) -> Token:

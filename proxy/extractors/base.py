@@ -19,8 +19,8 @@ class NotFoundError(ExtractError):
     """Nothing stands there: no such key or header, null, or no match."""
 
 
-class UnreadableError(ExtractError):
-    """The reply is not what it would have to be to look into it."""
+class FormatError(ExtractError):
+    """The body is not in the format that is looked into."""
 
 
 class ExtractorSettings(Settings):

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from proxy.core.headers import TOKEN
 from proxy.core.message import Reply
-from proxy.extractors.base import Extractor, ExtractorSettings, NotFoundError, UnreadableError
+from proxy.extractors.base import ExtractError, Extractor, ExtractorSettings, NotFoundError
 
 
 class HeaderSettings(ExtractorSettings):
@@ -33,5 +33,5 @@ class Header(Extractor):
         if not found:
             raise NotFoundError(f"the reply has no {self.place}")
         if len(found) > 1:
-            raise UnreadableError(f"the reply has {len(found)} lines of {self.place}, not one")
+            raise ExtractError(f"the reply has {len(found)} lines of {self.place}, not one")
         return found[0]

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from proxy.core.json_path import JsonPath
 from proxy.core.message import Reply
-from proxy.extractors.base import Extractor, ExtractorSettings, Found, NotFoundError, UnreadableError
+from proxy.extractors.base import ExtractError, Extractor, ExtractorSettings, FormatError, Found, NotFoundError
 
 
 def _checked(path: str) -> str:
@@ -39,10 +39,10 @@ class Json(Extractor):
         if not found or found == [None]:
             raise NotFoundError(f"nothing stands at {self.place}")
         if len(found) > 1:
-            raise UnreadableError(f"{len(found)} values stand at {self.place}, not one")
+            raise ExtractError(f"{len(found)} values stand at {self.place}, not one")
         value = found[0]
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise UnreadableError(f"a {_NAMES[type(value)]} stands at {self.place}, not a text or number")
+            raise ExtractError(f"a {_NAMES[type(value)]} stands at {self.place}, not a text or number")
         return value
 
 
@@ -53,12 +53,12 @@ def parse(reply: Reply) -> Any:
     """Return the reply's body as JSON (RFC 8259: no NaN, no Infinity).
 
     Raises:
-        UnreadableError: it is not JSON; the message names the Content-Type.
+        FormatError: it is not JSON; the message names the Content-Type.
     """
     try:
         return json.loads(reply.text(), parse_constant=_refuse)
     except (ValueError, RecursionError):  # a number of 5 000 digits is a ValueError, a thousand brackets recursion
-        raise UnreadableError(f"the body is not JSON but {reply.media_type}") from None
+        raise FormatError(f"the body is not JSON but {reply.media_type}") from None
 
 
 def _refuse(constant: str) -> NoReturn:

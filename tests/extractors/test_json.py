@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from proxy.core.message import Reply
-from proxy.extractors.base import ExtractError, Found, NotFoundError, UnreadableError
+from proxy.extractors.base import ExtractError, FormatError, Found, NotFoundError
 from proxy.extractors.json import Json, JsonSettings
 from tests.compliance.extractors import ExtractorCompliance, reply_of
 
@@ -45,12 +45,12 @@ def test_texts_and_numbers_are_found(body: bytes, path: str, found: Found) -> No
     [
         (b"{}", NotFoundError),
         (b'{"a": null}', NotFoundError),
-        (b'{"a": true}', UnreadableError),
-        (b'{"a": {"s3cret": 1}}', UnreadableError),
-        (b'{"a": ["s3cret"]}', UnreadableError),
-        (b'{"a": NaN}', UnreadableError),
-        (b"s3cret", UnreadableError),
-        (b"", UnreadableError),
+        (b'{"a": true}', ExtractError),
+        (b'{"a": {"s3cret": 1}}', ExtractError),
+        (b'{"a": ["s3cret"]}', ExtractError),
+        (b'{"a": NaN}', FormatError),
+        (b"s3cret", FormatError),
+        (b"", FormatError),
     ],
 )
 def test_anything_else_is_refused_and_not_shown(body: bytes, error: type[ExtractError]) -> None:
@@ -60,12 +60,12 @@ def test_anything_else_is_refused_and_not_shown(body: bytes, error: type[Extract
 
 
 def test_several_values_are_not_one() -> None:
-    with pytest.raises(UnreadableError, match="2 values"):
+    with pytest.raises(ExtractError, match="2 values"):
         at("$.a[*]").extract(reply_of(b'{"a": ["x", "y"]}'))
 
 
 def test_a_reply_that_is_not_json_is_named_by_its_content_type() -> None:
-    with pytest.raises(UnreadableError, match="not JSON but text/html"):
+    with pytest.raises(FormatError, match="not JSON but text/html"):
         at("a").extract(reply_of(b"<html>", ("content-type", "Text/HTML; charset=utf-8")))
 
 

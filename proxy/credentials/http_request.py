@@ -1,0 +1,75 @@
+"""A token that one HTTP request brings: any method, any body, found anywhere in the reply."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from proxy.core.clock import Clock
+from proxy.core.message import Reply
+from proxy.core.secret import Secret
+from proxy.core.token import NO_VARIABLES, Token
+from proxy.credentials.base import Credential, CredentialSettings
+from proxy.credentials.reading import AnyExpiry, TokenReader
+from proxy.credentials.request import RequestSettings
+from proxy.extractors import AnyExtractor, make_extractor
+from proxy.extractors.base import ExtractError
+from proxy.net.endpoint import Endpoint
+
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class HttpRequestSettings(CredentialSettings):
+    """A token that one HTTP request brings."""
+
+    kind: Literal["http_request"]
+    """A token that one HTTP request brings."""
+    request: RequestSettings
+    """What is sent."""
+    token: AnyExtractor
+    """Where the token stands in the reply."""
+    expiry: AnyExpiry | None = None
+    """Where its expiry stands. None: the `exp` of a token that is a JWT, else five minutes."""
+    variables: Mapping[VariableName, Secret] = {}
+    """Values for the variables of `request`."""
+    save: Mapping[VariableName, AnyExtractor] = {}
+    """Values of the reply that replace variables in the next request, for as long as the token is kept."""
+
+    @model_validator(mode="after")
+    def _safe_and_complete(self) -> Self:
+        if self.request.is_plain_http and not self.allow_plain_http:
+            raise ValueError("request.url is not https; secrets would travel readable unless `allow_plain_http: true`")
+        if missing := sorted(self.request.names - self.variables.keys()):
+            saved = " (a saved value needs a first one)" if missing[0] in self.save else ""
+            raise ValueError(f"the variable {missing[0]} is not defined; give it a value under `variables`{saved}")
+        return self
+
+
+class HttpRequest(Credential):
+    """Sends the request and reads the reply."""
+
+    Settings = HttpRequestSettings
+
+    def __init__(self, name: str, settings: HttpRequestSettings, endpoint: Endpoint, clock: Clock) -> None:
+        super().__init__(name, settings, endpoint, clock)
+        self._request = settings.request
+        self._variables = settings.variables
+        self._save = {name: make_extractor(extractor) for name, extractor in settings.save.items()}
+        self.reader = TokenReader(settings.token, settings.expiry)
+
+    async def fetch(self, previous: Token | None) -> Token:
+        """Return the token that the reply brings."""
+        kept = previous.variables if previous else NO_VARIABLES
+        request = self._request.build({**self._variables, **kept})
+        reply = await self.endpoint.call(request)
+        token = self.reader.read(request.subject, reply)
+        return replace(token, variables={**kept, **dict(self._saved(reply))})
+
+    def _saved(self, reply: Reply) -> Iterator[tuple[str, Secret]]:
+        """Yield what the reply brings; a value that it does not repeat keeps its last one."""
+        for name, extractor in self._save.items():
+            try:
+                yield name, Secret(str(extractor.extract(reply)))
+            except ExtractError:
+                continue

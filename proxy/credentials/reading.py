@@ -1,0 +1,115 @@
+"""Reads a token out of a reply: where it stands, whether it can be one, and when it expires."""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, create_model
+
+from proxy import extractors
+from proxy.core.kinds import OneOf, Table
+from proxy.core.message import Reply
+from proxy.core.secret import Secret
+from proxy.core.settings import Settings
+from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.core.token import Token
+from proxy.credentials.expiry import ExpiryError, ExpiryType, expires_at
+from proxy.extractors.base import ExtractError, Extractor, ExtractorSettings, FormatError, Found, NotFoundError
+
+LONGEST_TOKEN: Final = 16 * 1024
+"""Characters. No server takes a longer header; what is longer is a page or a document."""
+
+
+class ExpirySettings(ExtractorSettings):
+    """An expiry: where it stands, and what kind of number or text it is."""
+
+    type: ExpiryType
+    """datetime (ISO 8601), seconds or milliseconds from now, epoch or epoch_ms, or a jwt whose `exp` counts."""
+
+
+class TokenExpirySettings(ExpirySettings):
+    """The token is a JWT and says itself when it expires."""
+
+    from_: Literal["token"] = Field("token", alias="from")
+    """Look into the token itself."""
+    type: Literal["jwt"]
+    """The token is a JWT whose `exp` counts."""
+
+
+def _kind(settings: type[Settings]) -> type:
+    """Return a member of the table: all that a table wants is the settings."""
+    return type(settings.__name__, (), {"Settings": settings})
+
+
+def _found_by(kind: type[Extractor]) -> type:
+    return _kind(create_model(f"{kind.__name__}Expiry", __base__=(kind.Settings, ExpirySettings), __doc__="An expiry."))
+
+
+EXPIRIES: Final[Table[type]] = Table(
+    "expiry",
+    {word: _found_by(kind) for word, kind in extractors.KINDS.items()} | {"token": _kind(TokenExpirySettings)},
+)
+
+
+def _of_the_token(given: Any) -> Any:
+    """Read `{type: jwt}` as `{from: token, type: jwt}`."""
+    if isinstance(given, dict) and given.get("type") == "jwt" and "from" not in given:
+        return {"from": "token", **given}
+    return given
+
+
+AnyExpiry = Annotated[ExpirySettings, OneOf(EXPIRIES, told_apart_by="from"), BeforeValidator(_of_the_token)]
+"""A settings field that takes any extractor with the type of what it finds, or `{type: jwt}`."""
+
+
+class TokenReader:
+    """Made once from the settings `token` and `expiry`."""
+
+    def __init__(self, token: ExtractorSettings, expiry: ExpirySettings | None) -> None:
+        self.token = extractors.make_extractor(token)
+        self.expiry = None if expiry is None or expiry.from_ == "token" else extractors.make_extractor(expiry)
+        self.expiry_type: ExpiryType | None = None if expiry is None else expiry.type
+
+    def read(self, subject: str, reply: Reply) -> Token:
+        """Return the token that the reply brings. `subject` is the request as a message may name it.
+
+        Raises:
+            TokenRequestError: it brings none that can be used.
+        """
+        value = self._value(subject, reply)
+        try:
+            at = expires_at(self._expiry(reply), self.expiry_type, received_at=reply.received_at, token=value)
+        except (ExpiryError, ExtractError) as error:
+            place = f" at {self.expiry.place}" if self.expiry else ""
+            raise TokenRequestError(Symptom.EXPIRY_WRONG, f"the reply to {subject} has{place} {error}") from None
+        return Token(Secret(value), issued_at=reply.received_at, expires_at=at)
+
+    def _value(self, subject: str, reply: Reply) -> str:
+        try:
+            return clean(self.token.extract(reply))
+        except ExtractError as error:
+            symptom = Symptom.NOT_JSON if isinstance(error, FormatError) else Symptom.TOKEN_NOT_FOUND
+            raise TokenRequestError(symptom, f"in the reply to {subject} {error}") from None
+        except ValueError as error:
+            raise TokenRequestError(Symptom.TOKEN_UNUSABLE, f"the reply to {subject} has {error}") from None
+
+    def _expiry(self, reply: Reply) -> Found | None:
+        """Return what stands where the expiry should; a provider may leave it out (RFC 6749 §5.1)."""
+        try:
+            return None if self.expiry is None else self.expiry.extract(reply)
+        except NotFoundError:
+            return None
+
+
+def clean(found: Found) -> str:
+    """Return a token's value without the white space around it.
+
+    Raises:
+        ValueError: it cannot be a token (RFC 6749 App. A.12); the message never shows it.
+    """
+    value = "" if isinstance(found, float) else str(found).strip()  # the digits of a fraction were rounded on the way
+    if not value:
+        raise ValueError("an empty text or a fraction in the token's place")
+    if len(value) > LONGEST_TOKEN:
+        raise ValueError(f"more than {LONGEST_TOKEN // 1024} KiB in the token's place")
+    if not value.isprintable() or any(character > "\xff" for character in value):
+        raise ValueError("a token with line breaks, control characters or characters outside latin-1")
+    return value

@@ -1,0 +1,136 @@
+"""The request that a credential sends for its token: written as settings, checked at load, filled in at each call."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Final, Self
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from proxy.core.headers import TOKEN, check_name, encode_value
+from proxy.core.origin import HOST
+from proxy.core.secret import Secret
+from proxy.core.settings import Duration, Settings
+from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.core.template import JsonTemplate, Template
+from proxy.net.endpoint import EndpointRequest
+
+_ADDRESS: Final = re.compile(r"[!-~]+")
+"""Printable ASCII without a space: what is left once everything else is percent-encoded."""
+
+
+def _method(method: str) -> str:
+    if not TOKEN.fullmatch(method) or method.upper() == "CONNECT":
+        raise ValueError("a method is a word such as GET or POST")
+    return method.upper()
+
+
+def _address(template: Template) -> Template:
+    """Check the address as it will be with values filled in, which may stand in its path and query only."""
+    url = template.render(dict.fromkeys(template.names, "x"))
+    parts, other = _split(url), _split(template.render(dict.fromkeys(template.names, "yy")))
+    if parts.scheme not in {"http", "https"} or not HOST.fullmatch(parts.netloc.removesuffix(f":{parts.port}")):
+        if "@" in parts.netloc:
+            raise ValueError("an address holds no user or password; send an Authorization header instead")
+        raise ValueError("write the whole address, such as https://auth.example.com/token")
+    if (parts.scheme, parts.netloc) != (other.scheme, other.netloc):
+        raise ValueError("variables may stand in the path and the query of an address, not before them")
+    if "#" in url or not _ADDRESS.fullmatch(url):
+        raise ValueError("an address holds printable ASCII and no `#`; percent-encode the rest")
+    return template
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("the address is malformed; check host and port") from None
+    return parts
+
+
+def _header_name(name: str) -> str:
+    return check_name(name) if name else name
+
+
+class RequestSettings(Settings):
+    """One HTTP request. Every text may hold variables: `{{ NAME }}` or `%%NAME%%`."""
+
+    method: Annotated[str, AfterValidator(_method)] = "POST"
+    """Any HTTP method."""
+    url: Annotated[Template, AfterValidator(_address)]
+    """The address, https unless the credential says `allow_plain_http`. Values filled in are percent-encoded."""
+    query: Mapping[str, Template] = {}
+    """Query parameters, appended to those in `url`; empty ones are left out."""
+    headers: Mapping[Annotated[str, AfterValidator(_header_name)], Template] = {}
+    """Headers; empty ones are left out."""
+    form: Mapping[str, Template] | None = None
+    """The body as a form (application/x-www-form-urlencoded); empty fields are left out."""
+    json_: JsonTemplate | None = Field(None, alias="json")
+    """The body as JSON; texts in it may hold variables."""
+    body: Template | None = None
+    """The body as it stands; say what it is with a Content-Type header."""
+    timeout: Annotated[Duration, Field(gt=0, le=120)] = 10.0
+    """How long one try may take, from the connection to the last byte."""
+
+    @model_validator(mode="after")
+    def _one_body(self) -> Self:
+        if sum(body is not None for body in (self.form, self.json_, self.body)) > 1:
+            raise ValueError("a request has one body: keep one of form, json and body")
+        return self
+
+    @property
+    def is_plain_http(self) -> bool:
+        """Return True when the request would travel readable."""
+        return _split(self.url.render(dict.fromkeys(self.url.names, "x"))).scheme == "http"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the variables that the request needs."""
+        mappings = (self.query, self.headers, self.form or {})
+        templates = [self.url, self.json_, self.body, *(value for mapping in mappings for value in mapping.values())]
+        return frozenset(name for template in templates if template is not None for name in template.names)
+
+    def build(self, variables: Mapping[str, Secret]) -> EndpointRequest:
+        """Return the request with the variables' values in their places.
+
+        Raises:
+            TokenRequestError: a value cannot stand where it should.
+        """
+        values = {name: secret.reveal() for name, secret in variables.items()}
+        try:
+            return EndpointRequest(
+                self.method, self._url(values), self._headers(values), self._body(values), self.timeout
+            )
+        except UnicodeEncodeError:
+            raise TokenRequestError(Symptom.REQUEST, "a variable holds text that UTF-8 cannot write") from None
+        except ValueError as error:
+            raise TokenRequestError(Symptom.REQUEST, f"a header of the request cannot be sent: {error}") from None
+
+    def _url(self, values: Mapping[str, str]) -> str:
+        url = self.url.render({name: quote(value, safe="") for name, value in values.items()})
+        query = urlencode(_filled(self.query, values), quote_via=quote, safe="")
+        return url + ("&" if "?" in url else "?") + query if query else url
+
+    def _headers(self, values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        headers = _filled(self.headers, values)
+        for value in headers.values():
+            encode_value(value)
+        kind = "application/x-www-form-urlencoded" if self.form is not None else self.json_ and "application/json"
+        if kind and "content-type" not in map(str.lower, headers):
+            headers["Content-Type"] = kind
+        return tuple(headers.items())
+
+    def _body(self, values: Mapping[str, str]) -> bytes:
+        if self.form is not None:
+            return urlencode(_filled(self.form, values)).encode("ascii")
+        if self.json_ is not None:
+            return json.dumps(self.json_.render(values)).encode("ascii")
+        return b"" if self.body is None else self.body.render(values).encode()
+
+
+def _filled(rows: Mapping[str, Template], values: Mapping[str, str]) -> dict[str, str]:
+    """Return the rows with values in their places, without those whose key or value is empty."""
+    filled = {key: template.render(values) for key, template in rows.items()}
+    return {key: value for key, value in filled.items() if key and value}

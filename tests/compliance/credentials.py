@@ -1,0 +1,111 @@
+"""What every credential promises. A kind's test subclasses `CredentialCompliance` and gives it settings."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, ClassVar
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from proxy.core.errors import FetchError
+from proxy.core.kinds import OneOf
+from proxy.credentials import KINDS
+from proxy.credentials.base import Credential, CredentialSettings
+from proxy.injectors import inject_all, make_injector
+from proxy.net.endpoint import Endpoint
+from tests.fakes.clock import FakeClock
+from tests.fakes.token_server import TokenServer
+
+AnyCredential: TypeAdapter[Any] = TypeAdapter(Annotated[CredentialSettings, OneOf(KINDS)])
+
+
+class CredentialCompliance:
+    """The suite."""
+
+    word: ClassVar[str]
+    """The kind's word in YAML."""
+    secret: ClassVar[str]
+    """What stands in the settings and must not be seen."""
+
+    def settings(self, server: TokenServer) -> dict[str, Any]:
+        """Return the kind's settings, without `kind`; a kind that asks somebody asks this server."""
+        raise NotImplementedError
+
+    def parsed(self, server: TokenServer, **more: Any) -> CredentialSettings:
+        """Return the settings as the configuration's reader makes them."""
+        settings: CredentialSettings = AnyCredential.validate_python(
+            {"kind": self.word, **self.settings(server), **more}
+        )
+        return settings
+
+    @asynccontextmanager
+    async def made(self) -> AsyncIterator[tuple[Credential, TokenServer]]:
+        """Yield the credential under test and the server it may ask."""
+        clock = FakeClock()
+        endpoint = Endpoint(clock, jitter=lambda: 0.0)
+        try:
+            async with TokenServer(clock) as server:
+                yield KINDS[self.word]("main", self.parsed(server), endpoint, clock), server
+        finally:
+            await endpoint.close()
+
+    def test_its_word_names_its_class(self) -> None:
+        assert KINDS[self.word].__name__.lower() == self.word.replace("_", "")
+        assert KINDS[self.word].__module__ == f"proxy.credentials.{self.word}"
+
+    async def test_a_token_is_new_and_dated(self) -> None:
+        async with self.made() as (credential, server):
+            token = await credential.fetch(None)
+            assert token.generation == 0
+            assert token.issued_at == server.clock.now()
+            assert token.expires_at is None or token.expires_at > server.clock.now()
+
+    async def test_fetching_again_renews_what_is_renewable(self) -> None:
+        async with self.made() as (credential, _):
+            first = await credential.fetch(None)
+            second = await credential.fetch(first)
+            assert (second.value == first.value) is not credential.renewable
+
+    async def test_a_token_can_stand_where_it_goes_by_default(self) -> None:
+        async with self.made() as (credential, _):
+            token = await credential.fetch(None)
+            injection = inject_all(map(make_injector, credential.settings.inject), token)
+            assert token.value.reveal().encode() in injection.lines
+
+    async def test_nothing_secret_is_printed(self) -> None:
+        async with self.made() as (credential, server):
+            token = await credential.fetch(None)
+            printed = (
+                f"{token!r} {token} {credential.settings!r} {credential.settings.model_dump_json()} {credential!r}"
+            )
+            assert self.secret not in printed
+            assert token.value.reveal() not in printed
+            assert server.count == len(server.issued)
+
+    async def test_an_endpoint_that_fails_is_a_fetch_error(self) -> None:
+        async with self.made() as (credential, server):
+            server.knobs.status = 400
+            server.knobs.body = self.secret
+            if credential.renewable:
+                with pytest.raises(FetchError) as caught:
+                    await credential.fetch(None)
+                assert self.secret not in str(caught.value)
+            else:
+                await credential.fetch(None)
+                assert server.count == 0
+
+    def test_an_unknown_setting_is_refused(self) -> None:
+        with pytest.raises(ValidationError, match="Extra inputs"):
+            self.parsed(TokenServer(), colour="red")
+
+    def test_two_tokens_cannot_go_to_one_place(self) -> None:
+        places = [{"kind": "header", "name": "X-Key"}, {"kind": "header", "name": "x-key"}]
+        with pytest.raises(ValidationError, match="header x-key twice"):
+            self.parsed(TokenServer(), inject=places)
+        with pytest.raises(ValidationError, match="at least 1"):
+            self.parsed(TokenServer(), inject=[])
+        assert len(self.parsed(TokenServer(), inject=[{"kind": "query", "name": "k"}, places[0]]).inject) == 2
+
+    def test_every_setting_is_described(self) -> None:
+        properties = KINDS[self.word].Settings.model_json_schema()["properties"]
+        assert all(described.get("description") for described in properties.values())

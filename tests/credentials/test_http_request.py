@@ -1,0 +1,122 @@
+"""Tokens that one HTTP request brings."""
+
+import json
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
+
+import pytest
+from pydantic import ValidationError
+
+from proxy.core.errors import Reason
+from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.credentials.base import Credential
+from proxy.credentials.http_request import HttpRequest, HttpRequestSettings
+from proxy.net.endpoint import Endpoint
+from tests.compliance.credentials import CredentialCompliance
+from tests.fakes.clock import FakeClock
+from tests.fakes.token_server import TokenServer
+
+TOKEN = {"from": "json", "path": "access_token"}
+
+
+class TestHttpRequest(CredentialCompliance):
+    word: ClassVar[str] = "http_request"
+    secret: ClassVar[str] = "s3cret-of-the-client"
+
+    def settings(self, server: TokenServer) -> dict[str, Any]:
+        return {
+            "request": {"url": server.url, "form": {"client_id": "{{ ID }}", "client_secret": self.secret}},
+            "token": TOKEN,
+            "expiry": {"from": "json", "path": "expires_in", "type": "seconds"},
+            "variables": {"ID": "me"},
+            "allow_plain_http": True,
+        }
+
+    def twin(self, credential: Credential, server: TokenServer, **more: Any) -> HttpRequest:
+        settings = self.parsed(server, **more)
+        assert isinstance(settings, HttpRequestSettings)
+        return HttpRequest("twin", settings, credential.endpoint, credential.clock)
+
+    async def test_it_sends_what_is_configured(self) -> None:
+        async with self.made() as (credential, server):
+            token = await credential.fetch(None)
+            assert parse_qs(server.requests[0].body.decode()) == {"client_id": ["me"], "client_secret": [self.secret]}
+            assert token.value.reveal() == server.issued[0]
+            assert token.expires_at == server.clock.now() + 300
+
+    @pytest.mark.parametrize("kind", ["seconds", "milliseconds", "datetime", "epoch", "epoch_ms"])
+    async def test_it_knows_every_expiry_that_a_server_sends(self, kind: str) -> None:
+        async with self.made() as (credential, server):
+            server.knobs.expiry_type, server.knobs.lifetime = kind, 900
+            expiry = {"from": "json", "path": "$.expires_in", "type": kind}
+            twin = self.twin(credential, server, expiry=expiry)
+            assert (await twin.fetch(None)).expires_at == server.clock.now() + 900
+
+    async def test_a_saved_value_stands_in_the_next_request(self) -> None:
+        async with self.made() as (credential, server):
+            twin = self.twin(credential, server, save={"ID": {"from": "json", "path": "next"}})
+            server.knobs.body = json.dumps({"access_token": "a", "next": "saved"})
+            first = await twin.fetch(None)
+            server.knobs.body = json.dumps({"access_token": "b"})
+            second = await twin.fetch(first)
+            await twin.fetch(second)
+            await twin.fetch(None)
+            sent = [parse_qs(request.body.decode())["client_id"] for request in server.requests]
+            assert sent == [["me"], ["saved"], ["saved"], ["me"]]
+
+    async def test_a_provider_that_is_down_is_a_passing_failure(self) -> None:
+        async with self.made() as (credential, server):
+            server.knobs.status, server.knobs.headers = 503, {"Retry-After": "60"}
+            with pytest.raises(TokenRequestError) as caught:
+                await credential.fetch(None)
+            error = caught.value
+            assert (error.reason, error.permanent, error.retry_after) == (Reason.PROVIDER_5XX, False, 60.0)
+
+    async def test_a_client_that_is_not_accepted_is_a_lasting_failure(self) -> None:
+        async with self.made() as (credential, server):
+            server.knobs.status, server.knobs.body = 401, '{"error": "invalid_client"}'
+            with pytest.raises(TokenRequestError) as caught:
+                await credential.fetch(None)
+            assert (caught.value.reason, caught.value.permanent) == (Reason.INVALID_CLIENT, True)
+
+    async def test_a_page_instead_of_json_is_named(self) -> None:
+        async with self.made() as (credential, server):
+            server.knobs.body, server.knobs.content_type = "<html>", "text/html"
+            with pytest.raises(TokenRequestError, match="not JSON but text/html") as caught:
+                await credential.fetch(None)
+            assert caught.value.symptom is Symptom.NOT_JSON
+
+
+def settings(**given: Any) -> HttpRequestSettings:
+    return HttpRequestSettings.model_validate(
+        {"kind": "http_request", "request": {"url": "https://auth.example/"}, "token": TOKEN, **given}
+    )
+
+
+def test_plain_http_is_refused_unless_it_is_allowed() -> None:
+    request = {"url": "http://127.0.0.1/token"}
+    with pytest.raises(ValidationError, match="allow_plain_http: true"):
+        settings(request=request)
+    assert settings(request=request, allow_plain_http=True).request.is_plain_http
+
+
+def test_a_variable_that_is_nowhere_defined_is_refused_when_it_is_loaded() -> None:
+    request = {"url": "https://auth.example/", "form": {"id": "{{ ID }}"}}
+    with pytest.raises(ValidationError, match="the variable ID is not defined; give it a value under `variables`"):
+        settings(request=request)
+    with pytest.raises(ValidationError, match="a saved value needs a first one"):
+        settings(request=request, save={"ID": TOKEN})
+    assert settings(request=request, variables={"ID": "x"}).request.names == {"ID"}
+
+
+async def test_a_timeout_may_be_configured() -> None:
+    clock = FakeClock()
+    endpoint = Endpoint(clock)
+    async with TokenServer(clock) as server:
+        server.hold()
+        request = {"url": server.url, "timeout": "50ms"}
+        configured = settings(request=request, allow_plain_http=True).request
+        with pytest.raises(TokenRequestError) as caught:
+            await endpoint.once(configured.build({}))
+        assert caught.value.symptom is Symptom.TIMEOUT
+        await endpoint.close()
