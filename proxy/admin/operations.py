@@ -1,0 +1,199 @@
+"""What operators can ask and order, one entry each: from here come the routes, the audit log and the documentation.
+
+Theory. An operation never sees a request, only a `Call`, and a `Call` is made in one place: where the key has been
+checked (`admin/api.py`). So there is no way to write one that answers strangers.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from proxy.admin import views
+from proxy.admin.inspectable import Inspectable
+from proxy.admin.problem import NotFoundError, OrderFailedError
+from proxy.admin.views import View
+from proxy.core.errors import ProxyError, TokenUnavailableError
+from proxy.stores.base import StoreError
+from proxy.telemetry.events import LONGEST_PAGE
+from proxy.telemetry.line import Level
+
+BASE: Final = "/api/v1"
+
+
+class Parameters(BaseModel):
+    """Base of what an operation takes in its query or body."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+
+class EventsQuery(Parameters):
+    """Which events to show."""
+
+    route: str | None = None
+    """Only those of this route."""
+    credential: str | None = None
+    """Only those of this credential."""
+    user: str | None = None
+    """Only those of this user."""
+    level: Level | None = None
+    """Only those of this level, and graver ones."""
+    since: AwareDatetime | None = None
+    """Only those from this moment on: RFC 3339 or Unix seconds."""
+    limit: Annotated[int, Field(ge=1, le=LONGEST_PAGE)] = 100
+    """How many at most."""
+    cursor: Annotated[int, Field(ge=1)] | None = None
+    """The `cursor` of the page before, for what is older."""
+
+
+class BreakerOrder(Parameters):
+    """What a circuit shall be."""
+
+    state: Literal["open", "closed", "auto"]
+    """`open` and `closed` hold until they are taken back with `auto`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An order of somebody whose key was right."""
+
+    who: str
+    """The name of the key's holder."""
+    name: str
+    """What the path names; empty when it names nothing."""
+    parameters: Any
+    """An instance of the operation's `takes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that the admin API does."""
+
+    name: str
+    method: Literal["GET", "POST"]
+    path: str
+    summary: str
+    run: Callable[[Inspectable, Call], Awaitable[View]]
+    shows: type[View]
+    takes: type[Parameters] = Parameters
+    """What the query (GET) or body (POST) holds."""
+    subject: Literal["credential", "route"] | None = None
+    """What `{name}` in the path names."""
+
+    @property
+    def is_order(self) -> bool:
+        """Return True when it changes something; every order is recorded."""
+        return self.method != "GET"
+
+
+async def _status(app: Inspectable, _: Call) -> View:
+    return views.status(app)
+
+
+async def _credentials(app: Inspectable, _: Call) -> View:
+    return views.CredentialsView(credentials=tuple(views.credential(app, name) for name in app.sources.by_name))
+
+
+async def _credential(app: Inspectable, call: Call) -> View:
+    return views.credential(app, _existing(app.sources.by_name, call.name, "credential"))
+
+
+async def _refresh(app: Inspectable, call: Call) -> View:
+    name = _existing(app.sources.by_name, call.name, "credential")
+    try:
+        await app.sources.by_name[name].refresh()
+    except TokenUnavailableError as error:
+        raise OrderFailedError(error.detail, reason=error.reason.value) from error
+    except ProxyError as error:
+        raise OrderFailedError(error.detail) from error
+    return views.credential(app, name)
+
+
+async def _revoke(app: Inspectable, call: Call) -> View:
+    name = _existing(app.sources.by_name, call.name, "credential")
+    try:
+        await app.sources.by_name[name].revoke()
+    except StoreError as error:
+        raise OrderFailedError(
+            f"the token is forgotten here, but the store may still have it: {error}; revoke again once it answers"
+        ) from error
+    return views.credential(app, name)
+
+
+async def _routes(app: Inspectable, _: Call) -> View:
+    return views.RoutesView(routes=tuple(views.route(app, name) for name in app.graph.plans))
+
+
+async def _route(app: Inspectable, call: Call) -> View:
+    return views.route(app, _existing(app.graph.plans, call.name, "route"))
+
+
+async def _breaker(app: Inspectable, call: Call) -> View:
+    name = _existing(app.graph.plans, call.name, "route")
+    shall_be_open = {"open": True, "closed": False, "auto": None}[call.parameters.state]
+    app.graph.plans[name].breaker.force(shall_be_open, app.clock.monotonic())
+    return views.route(app, name)
+
+
+async def _events(app: Inspectable, call: Call) -> View:
+    query: EventsQuery = call.parameters
+    since = query.since.timestamp() if isinstance(query.since, datetime) else None
+    page = app.events.query(**query.model_dump(exclude={"since"}), since=since)
+    return views.events(page)
+
+
+def _existing(things: Mapping[str, object], name: str, what: str) -> str:
+    if name not in things:
+        raise NotFoundError(f"there is no {what} of this name; GET {BASE}/{what}s lists them")
+    return name
+
+
+OPERATIONS: Final = (
+    Operation("getStatus", "GET", "/status", "How the process is", _status, views.StatusView),
+    Operation("listCredentials", "GET", "/credentials", "All credentials", _credentials, views.CredentialsView),
+    Operation(
+        "getCredential",
+        "GET",
+        "/credentials/{name}",
+        "One credential",
+        _credential,
+        views.CredentialView,
+        subject="credential",
+    ),
+    Operation(
+        "refreshCredential",
+        "POST",
+        "/credentials/{name}/refresh",
+        "Fetch a new token now, whatever is held",
+        _refresh,
+        views.CredentialView,
+        subject="credential",
+    ),
+    Operation(
+        "revokeCredential",
+        "POST",
+        "/credentials/{name}/revoke",
+        "Forget the token, here and in the store",
+        _revoke,
+        views.CredentialView,
+        subject="credential",
+    ),
+    Operation("listRoutes", "GET", "/routes", "All routes", _routes, views.RoutesView),
+    Operation("getRoute", "GET", "/routes/{name}", "One route", _route, views.RouteView, subject="route"),
+    Operation(
+        "setBreaker",
+        "POST",
+        "/routes/{name}/breaker",
+        "Force a route's circuit open or closed, or let it decide again",
+        _breaker,
+        views.RouteView,
+        takes=BreakerOrder,
+        subject="route",
+    ),
+    Operation(
+        "listEvents", "GET", "/events", "What happened, newest first", _events, views.EventsView, takes=EventsQuery
+    ),
+)
+"""The paths stand under `BASE`. The API's description, `/openapi.json`, is made from this list."""

@@ -1,0 +1,144 @@
+"""A process that operators look at: real sources and routes, and the real listener on a real socket."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from proxy import callers
+from proxy.admin.api import admin_app
+from proxy.admin.health import Health
+from proxy.callers.api_key import ApiKeySettings, hash_key
+from proxy.core.clock import Clock
+from proxy.credentials.base import CredentialSettings
+from proxy.gateway.graph import Graph, build_graph
+from proxy.gateway.settings import RouteSettings
+from proxy.tokens.sources import Sources
+from tests.fakes.token_room import TokenRoom
+
+KEY = "csk_ops_0123456789abcdef0123456789abcdef"
+
+
+class Process:
+    """Satisfies `Inspectable`, with knobs."""
+
+    def __init__(self, room: TokenRoom) -> None:
+        self.room = room
+        self.clock: Clock = room.clock
+        self.metrics = room.metrics
+        self.events = room.events
+        self.health = Health()
+        self.health.is_configured = True
+        self.started_at = room.clock.now()
+        settings = CredentialSettings(kind="http_request", description="Finance team")
+        self.sources = Sources({"billing": settings}, {"billing": room.source})
+        self.graph: Graph = build_graph(
+            {
+                "billing": RouteSettings.model_validate(
+                    {
+                        "match": {"path": "/billing/", "methods": ["GET"], "headers": {"X-Tenant": "acme"}},
+                        "upstream": "https://api.example/v2",
+                        "credential": "billing",
+                        "callers": ["backend"],
+                    }
+                )
+            },
+            callers={
+                "backend": callers.KINDS["api_key"]("backend", ApiKeySettings(kind="api_key", keys=(hash_key(KEY),)))
+            },
+            sources=self.sources.by_name,
+            runtime=room.runtime,
+            metrics=room.metrics,
+            events=room.events,
+        )
+        self.store_kind = "memory"
+        self.admin_keys: Mapping[str, str] = {"ops": hash_key(KEY)}
+        self.admin_host = "admin.example"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    json: Any = field(repr=False)
+
+
+class Operator:
+    """Asks the admin listener."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str) -> None:
+        self._session = session
+        self.base = base
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str | None = KEY,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> Answer:
+        """Send one request; `key` None: without one."""
+        given = {"Authorization": f"Bearer {key}"} if key is not None else {}
+        data = body if isinstance(body, bytes) else None
+        async with self._session.request(
+            method,
+            self.base + path,
+            headers={**given, **(headers or {})},
+            data=data,
+            json=None if data is not None or body is None else body,
+        ) as response:
+            raw = await response.read()
+            is_json = "json" in response.content_type
+            return Answer(
+                response.status, response.headers, raw, await response.json(content_type=None) if is_json else None
+            )
+
+    async def get(self, path: str, **options: Any) -> Answer:
+        """Ask."""
+        return await self.ask("GET", path, **options)
+
+    async def post(self, path: str, body: Any = None, **options: Any) -> Answer:
+        """Order."""
+        return await self.ask("POST", path, body=body, **options)
+
+
+@asynccontextmanager
+async def listening(app: web.Application) -> AsyncIterator[Operator]:
+    """Serve on a free port of this machine."""
+    async with AsyncExitStack() as stack:
+        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Operator(session, f"http://127.0.0.1:{runner.addresses[0][1]}")
+
+
+@pytest.fixture
+def room() -> TokenRoom:
+    return TokenRoom()
+
+
+@pytest.fixture
+async def process(room: TokenRoom) -> AsyncIterator[Process]:
+    process = Process(room)
+    yield process
+    room.source.close()
+    for plan in process.graph.plans.values():
+        plan.upstream.close()
+    await room.runtime.close()
+
+
+@pytest.fixture
+async def operator(process: Process) -> AsyncIterator[Operator]:
+    async with listening(admin_app(process)) as operator:
+        yield operator
