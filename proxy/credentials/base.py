@@ -9,6 +9,7 @@ from proxy.core.clock import Clock
 from proxy.core.rejection import DEFAULT_RULES, RejectionSettings
 from proxy.core.settings import Duration, Settings
 from proxy.core.token import Token
+from proxy.credentials.reading import TokenReader
 from proxy.injectors import AnyInjector
 from proxy.injectors.base import InjectorSettings
 from proxy.injectors.header import HeaderSettings
@@ -54,6 +55,8 @@ class Credential(ABC):
     Settings: ClassVar[type[CredentialSettings]]
     renewable: ClassVar[bool] = True
     """False: the token is part of the configuration; fetching again yields the same value."""
+    reader: TokenReader | None = None
+    """How it reads the reply that brings its token; None: it asks nobody."""
 
     def __init__(self, name: str, settings: CredentialSettings, endpoint: Endpoint, clock: Clock) -> None:
         self.name = name

@@ -48,7 +48,7 @@ def expires_at(found: Found | None, kind: ExpiryType | None, *, received_at: flo
 
 
 def _by_itself(token: str, received_at: float) -> float:
-    at = _exp(token)
+    at = jwt_expiry(token)
     if at is None:
         return received_at + DEFAULT_LIFETIME
     if at <= received_at:
@@ -56,7 +56,7 @@ def _by_itself(token: str, received_at: float) -> float:
     return min(at, _NEVER)
 
 
-def _exp(token: str) -> float | None:
+def jwt_expiry(token: str) -> float | None:
     """Return a JWT's `exp` (RFC 7519 §4.1.4), or None.
 
     The signature is not verified: the token is for the API to judge, we only ask when to replace it. A token that lies
@@ -113,7 +113,7 @@ def _datetime(found: Found, _: float) -> float:
 
 
 def _jwt(found: Found, _: float) -> float:
-    at = _exp(str(found))
+    at = jwt_expiry(str(found))
     if at is None:
         raise ExpiryError("something that is not a JWT with an `exp`")
     return at

@@ -56,14 +56,14 @@ class HttpRequest(Credential):
         self._request = settings.request
         self._variables = settings.variables
         self._save = {name: make_extractor(extractor) for name, extractor in settings.save.items()}
-        self.reader = TokenReader(settings.token, settings.expiry)
+        self.reader = self._reader = TokenReader(settings.token, settings.expiry)
 
     async def fetch(self, previous: Token | None) -> Token:
         """Return the token that the reply brings."""
         kept = previous.variables if previous else NO_VARIABLES
         request = self._request.build({**self._variables, **kept})
         reply = await self.endpoint.call(request)
-        token = self.reader.read(request.subject, reply)
+        token = self._reader.read(request.subject, reply)
         return replace(token, variables={**kept, **dict(self._saved(reply))})
 
     def _saved(self, reply: Reply) -> Iterator[tuple[str, Secret]]:

@@ -1,0 +1,144 @@
+"""Shows requests and replies to a person: every key, every number, no text that could be a secret."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+from proxy.core.message import Reply
+from proxy.core.secret import MASK, scrub
+from proxy.extractors.base import FormatError
+from proxy.extractors.json import parse
+from proxy.net.endpoint import EndpointRequest
+
+LONGEST_SHOWN: Final = 4
+"""Characters. A longer text is masked."""
+_DEPTH: Final = 8
+_BREADTH: Final = 50
+_MORE: Final = "..."
+_CANDIDATES: Final = 10
+
+_PUBLIC: Final = frozenset(
+    {
+        "Bearer",
+        "bearer",
+        "authorization_code",
+        "client_credentials",
+        "refresh_token",
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_scope",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "access_denied",
+    }
+)
+"""Words of RFC 6749 and 6750 that are nobody's secret."""
+_PUBLIC_HEADERS: Final = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
+
+_DATE: Final = re.compile(r"\d{4}-?\d\d-?\d\d(?:[T ].*)?")
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LIKE_TOKEN: Final = re.compile(r"token|jwt|session|ticket|key|bearer|auth|sid|value", re.IGNORECASE)
+_LIKE_EXPIRY: Final = re.compile(r"exp|ttl|valid|until|life|age|timeout", re.IGNORECASE)
+
+
+def show_address(request: EndpointRequest) -> str:
+    """Return the request's address with the values of its query masked."""
+    parts = urlsplit(request.url)
+    query = "&".join(f"{name}={MASK}" for name, _ in parse_qsl(parts.query, keep_blank_values=True))
+    return scrub(f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?{query}" if query else ""))
+
+
+def show_headers(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Return the headers with every value masked but those that negotiate formats."""
+    return {name: scrub(value) if name.lower() in _PUBLIC_HEADERS else MASK for name, value in headers}
+
+
+def show_sent(request: EndpointRequest) -> Any:
+    """Return the request's body with its texts masked, as a tree where it has one; None: there is no body."""
+    if not request.body:
+        return None
+    kind = {name.lower(): value for name, value in request.headers}.get("content-type", "")
+    if kind.startswith("application/x-www-form-urlencoded"):
+        return {name: mask(value, longest=0) for name, value in parse_qsl(request.body.decode("latin-1"))}
+    try:
+        return mask(json.loads(request.body), longest=0)
+    except (ValueError, RecursionError):
+        return f"{MASK} ({len(request.body)} bytes)"
+
+
+def show_received(reply: Reply) -> Any:
+    """Return the reply's body with its texts masked, as a tree when it is JSON."""
+    try:
+        return mask(parse(reply))
+    except FormatError:
+        return f"{MASK} ({len(reply.body)} bytes, {reply.media_type})" if reply.body else ""
+
+
+def mask(value: Any, depth: int = 0, *, longest: int = LONGEST_SHOWN) -> Any:
+    """Return a JSON value whose texts are masked and whose extent is bounded; keys and numbers stay."""
+    if isinstance(value, str):
+        return value if len(value) <= longest or value in _PUBLIC else MASK
+    if isinstance(value, dict | list) and value and depth >= _DEPTH:
+        return _MORE
+    if isinstance(value, dict):
+        shown = {key: mask(child, depth + 1, longest=longest) for key, child in list(value.items())[:_BREADTH]}
+        return shown | ({_MORE: len(value) - _BREADTH} if len(value) > _BREADTH else {})
+    if isinstance(value, list):
+        return [mask(child, depth + 1, longest=longest) for child in value[:_BREADTH]] + [_MORE] * (
+            len(value) > _BREADTH
+        )
+    return value
+
+
+def token_candidates(reply: Reply) -> tuple[str, ...]:
+    """Return the paths where a token might stand, the likeliest first."""
+    paths = [
+        (path, key) for path, key, value in _leaves(reply) if isinstance(value, str) and len(value) > LONGEST_SHOWN
+    ]
+    return _likeliest(paths, _LIKE_TOKEN)
+
+
+def expiry_candidates(reply: Reply) -> tuple[str, ...]:
+    """Return the paths where an expiry might stand, the likeliest first."""
+    paths = [
+        (path, key)
+        for path, key, value in _leaves(reply)
+        if (isinstance(value, int | float) and not isinstance(value, bool) and value > 0)
+        or (isinstance(value, str) and (value.isdigit() or _DATE.fullmatch(value)))
+    ]
+    return _likeliest(paths, _LIKE_EXPIRY)
+
+
+def _likeliest(paths: list[tuple[str, str]], like: re.Pattern[str]) -> tuple[str, ...]:
+    ranked = sorted(paths, key=lambda pair: like.search(pair[1]) is None)
+    return tuple(path for path, _ in ranked[:_CANDIDATES])
+
+
+def _leaves(reply: Reply) -> Iterator[tuple[str, str, Any]]:
+    try:
+        document = parse(reply)
+    except FormatError:
+        return
+    yield from _walk(document, "$", "", 0)
+
+
+def _walk(value: Any, path: str, key: str, depth: int) -> Iterator[tuple[str, str, Any]]:
+    if depth > _DEPTH:
+        return
+    if isinstance(value, dict):
+        for name, child in value.items():
+            yield from _walk(child, path + _step(name), name, depth + 1)
+    elif isinstance(value, list):
+        for index, child in enumerate(value[:_BREADTH]):
+            yield from _walk(child, f"{path}[{index}]", key, depth + 1)
+    else:
+        yield path, key, value
+
+
+def _step(name: str) -> str:
+    if _PLAIN_KEY.fullmatch(name):
+        return f".{name}"
+    return f'["{name}"]' if "'" in name else f"['{name}']"

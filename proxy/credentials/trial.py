@@ -1,0 +1,152 @@
+"""Tries a credential once, before anybody's request depends on it, and tells a person what happened and what to do."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from proxy.core.errors import FetchError
+from proxy.core.message import Reply
+from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.core.token import Token
+from proxy.credentials.base import Credential
+from proxy.credentials.expiry import jwt_expiry
+from proxy.credentials.showing import (
+    expiry_candidates,
+    show_address,
+    show_headers,
+    show_received,
+    show_sent,
+    token_candidates,
+)
+from proxy.extractors.base import ExtractError
+from proxy.injectors import inject_all, make_injector
+from proxy.injectors.base import InjectError
+from proxy.net.endpoint import Endpoint, EndpointRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request and its reply, fit to be shown: texts masked, keys and numbers left."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    sent: Any
+    """The body, as a tree where it has one; None: none."""
+    status: int | None = None
+    """None: there was no reply."""
+    content_type: str = ""
+    received: Any = None
+    """The reply's body, as a tree when it is JSON."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What happened, and what to do about it."""
+
+    code: str
+    """`ok`, or a row of the troubleshooting table."""
+    sentence: str
+    remedy: str = ""
+    candidates: tuple[str, ...] = ()
+    """Paths in the reply where what was not found might stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one try of a credential showed. Holds no secret."""
+
+    credential: str
+    steps: tuple[Step, ...]
+    diagnosis: Diagnosis
+    token_at: str | None = None
+    """Where the token was found; None: there is none."""
+    token_fingerprint: str | None = None
+    expiry_at: str | None = None
+    """Where its expiry was found."""
+    lifetime: float | None = None
+    """Seconds; None: for ever, or there is no token."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Return True when there is a token that can be used."""
+        return self.token_at is not None
+
+
+async def trial(credential: Credential) -> Trial:
+    """Fetch a token once, without retries and without keeping it."""
+    recorder = _Recorder(credential.endpoint, credential)
+    twin = type(credential)(credential.name, credential.settings, recorder, credential.clock)
+    try:
+        token = await twin.fetch(None)
+        inject_all(map(make_injector, credential.settings.inject), token)
+    except (FetchError, InjectError) as error:
+        return Trial(credential.name, tuple(recorder.steps), _failure(error, recorder.reply))
+    token_at, expiry_at, diagnosis = _found(twin, token, recorder.reply)
+    return Trial(
+        credential.name,
+        tuple(recorder.steps),
+        diagnosis,
+        token_at,
+        token.value.fingerprint(),
+        expiry_at,
+        None if token.expires_at is None else token.expires_at - token.issued_at,
+    )
+
+
+class _Recorder(Endpoint):
+    """Asks the real endpoint, once per call, and remembers what was said, masked."""
+
+    def __init__(self, endpoint: Endpoint, credential: Credential) -> None:
+        super().__init__(credential.clock)
+        self._endpoint = endpoint
+        self.steps: list[Step] = []
+        self.reply: Reply | None = None
+
+    async def call(self, request: EndpointRequest) -> Reply:
+        return await self.once(request)
+
+    async def ask(self, request: EndpointRequest) -> Reply:
+        started = self._clock.monotonic()
+        said = (request.method, show_address(request), show_headers(request.headers), show_sent(request))
+        try:
+            self.reply = reply = await self._endpoint.ask(request)
+        except TokenRequestError:
+            self.steps.append(Step(*said, seconds=self._clock.monotonic() - started))
+            raise
+        heard = (reply.status, reply.media_type, show_received(reply))
+        self.steps.append(Step(*said, *heard, seconds=self._clock.monotonic() - started))
+        return reply
+
+
+def _failure(error: FetchError | InjectError, reply: Reply | None) -> Diagnosis:
+    if isinstance(error, InjectError):
+        return Diagnosis(Symptom.TOKEN_UNUSABLE.code, str(error), Symptom.TOKEN_UNUSABLE.remedy)
+    if not isinstance(error, TokenRequestError):
+        return Diagnosis(error.reason.value, str(error))
+    return _row(error.symptom, error.sentence, reply)
+
+
+def _row(symptom: Symptom, sentence: str, reply: Reply | None) -> Diagnosis:
+    candidates: tuple[str, ...] = ()
+    if reply and symptom in {Symptom.TOKEN_NOT_FOUND, Symptom.TOKEN_UNUSABLE}:
+        candidates = token_candidates(reply)
+    elif reply and symptom in {Symptom.EXPIRY_NOT_FOUND, Symptom.EXPIRY_WRONG}:
+        candidates = expiry_candidates(reply)
+    return Diagnosis(symptom.code, sentence, symptom.remedy, candidates)
+
+
+def _found(credential: Credential, token: Token, reply: Reply | None) -> tuple[str, str, Diagnosis]:
+    """Return where token and expiry were found, and the diagnosis of a success."""
+    reader = credential.reader
+    if reader is None or reply is None:
+        return "the configuration", "nowhere: it does not expire", Diagnosis("ok", "the token is written down")
+    by_itself = "the token's own `exp`" if jwt_expiry(token.value.reveal()) else "nowhere: five minutes are assumed"
+    fine = Diagnosis("ok", "the reply brings a token that can be used")
+    if reader.expiry is None:
+        return reader.token.place, by_itself, fine
+    try:
+        reader.expiry.extract(reply)
+    except ExtractError as error:
+        return reader.token.place, by_itself, _row(Symptom.EXPIRY_NOT_FOUND, str(error), reply)
+    return reader.token.place, f"{reader.expiry.place} ({reader.expiry_type})", fine

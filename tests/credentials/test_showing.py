@@ -1,0 +1,104 @@
+"""What a person may see of requests and replies."""
+
+import json
+from typing import Any
+
+import pytest
+
+from proxy.core.json_path import JsonPath
+from proxy.core.message import Reply
+from proxy.core.secret import Secret
+from proxy.credentials.showing import (
+    expiry_candidates,
+    mask,
+    show_address,
+    show_headers,
+    show_received,
+    show_sent,
+    token_candidates,
+)
+from proxy.net.endpoint import EndpointRequest
+
+
+def reply(document: Any) -> Reply:
+    return Reply(200, (), json.dumps(document).encode(), 0.0)
+
+
+def sent(body: bytes, content_type: str) -> Any:
+    return show_sent(EndpointRequest("POST", "https://a.example/", (("Content-Type", content_type),), body))
+
+
+def test_texts_are_masked_and_keys_and_numbers_are_not() -> None:
+    document = {
+        "access_token": "s3cret",
+        "expires_in": 3600,
+        "token_type": "Bearer",
+        "ok": True,
+        "l": ["s3cret", 1.5, "abcd"],
+    }
+    assert mask(document) == {
+        "access_token": "***",
+        "expires_in": 3600,
+        "token_type": "Bearer",
+        "ok": True,
+        "l": ["***", 1.5, "abcd"],
+    }
+
+
+def test_an_endless_document_is_cut() -> None:
+    deep: Any = "x"
+    for _ in range(500):
+        deep = [deep]
+    assert str(mask(deep)).count("[") == 8
+    assert len(mask(list(range(1000)))) == 51
+    assert mask({str(number): number for number in range(60)})["..."] == 10
+
+
+def test_an_address_keeps_its_path_and_the_names_of_its_query() -> None:
+    key = Secret("s3cret-in-path")
+    request = EndpointRequest("GET", f"https://a.example/{key.reveal()}/token?client_secret=s3cret&empty=&id=1")
+    assert show_address(request) == "https://a.example/***/token?client_secret=***&empty=***&id=***"
+
+
+def test_headers_are_masked_unless_they_negotiate_formats() -> None:
+    headers = (("Authorization", "Basic s3cret"), ("X", "1"), ("Content-Type", "text/xml"))
+    assert show_headers(headers) == {"Authorization": "***", "X": "***", "Content-Type": "text/xml"}
+
+
+def test_what_is_sent_is_masked_however_short_it_is() -> None:
+    form = sent(b"grant_type=client_credentials&client_secret=abc", "application/x-www-form-urlencoded")
+    assert form == {"grant_type": "client_credentials", "client_secret": "***"}
+    assert sent(b'{"pin": "1", "n": 1}', "application/json") == {"pin": "***", "n": 1}
+    assert sent(b"<pin>1</pin>", "text/xml") == "*** (12 bytes)"
+    assert sent(b"", "text/xml") is None
+
+
+def test_a_reply_that_is_no_tree_is_only_measured() -> None:
+    page = Reply(200, (("Content-Type", "text/html; charset=utf-8"),), b"<html>s3cret", 0.0)
+    assert show_received(page) == "*** (12 bytes, text/html)"
+    assert show_received(Reply(204, (), b"", 0.0)) == ""
+
+
+def test_candidates_are_paths_that_find_their_value_the_likeliest_first() -> None:
+    document = {
+        "user": "somebody",
+        "data": [{"session token": "s3cret-1"}],
+        "it's": "s3cret-2",
+        "ok": "yes",
+        "created": 1_700_000_000,
+        "issued": "2025-09-14T12:00:00Z",
+        "expires_in": "3600",
+        "flag": True,
+        "negative": -1,
+    }
+    assert token_candidates(reply(document))[:2] == ("$.data[0]['session token']", "$.user")
+    assert set(expiry_candidates(reply(document))) == {"$.created", "$.issued", "$.expires_in"}
+    assert expiry_candidates(reply(document))[0] == "$.expires_in"
+    for path in token_candidates(reply(document)):
+        assert len(JsonPath(path).find(document)) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 100_000, b"null", b"[]"])
+def test_a_reply_without_texts_has_no_candidates(body: bytes) -> None:
+    assert token_candidates(Reply(200, (), body, 0.0)) == ()
+    assert expiry_candidates(Reply(200, (), body, 0.0)) == ()

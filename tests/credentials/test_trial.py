@@ -1,0 +1,164 @@
+"""One try of a credential, told to a person."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from proxy.credentials.basic import Basic, BasicSettings
+from proxy.credentials.http_request import HttpRequest, HttpRequestSettings
+from proxy.credentials.trial import Trial, trial
+from proxy.net.endpoint import Endpoint
+from tests.fakes.clock import FakeClock
+from tests.fakes.token_server import TokenServer
+
+EXPIRY = {"from": "json", "path": "expires_in", "type": "seconds"}
+
+
+class Bench:
+    """A token server, and trials of credentials that ask it."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.endpoint = Endpoint(self.clock)
+        self.server = TokenServer(self.clock)
+
+    async def attempt(self, *, url: str | None = None, timeout: str = "10s", **given: Any) -> Trial:
+        form = {"client_id": "me", "client_secret": "s3cret", "grant_type": "client_credentials"}
+        request = {"url": url or f"{self.server.url}?tenant=s3cret", "form": form, "timeout": timeout}
+        settings = HttpRequestSettings.model_validate(
+            {
+                "kind": "http_request",
+                "request": request,
+                "token": {"from": "json", "path": "access_token"},
+                "expiry": EXPIRY,
+                "allow_plain_http": True,
+                **given,
+            }
+        )
+        tried = await trial(HttpRequest("main", settings, self.endpoint, self.clock))
+        printed = json.dumps(asdict(tried)) + repr(tried)
+        assert "s3cret" not in printed
+        assert not any(token in printed for token in self.server.issued)
+        return tried
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    made = Bench()
+    async with made.server:
+        yield made
+    await made.endpoint.close()
+
+
+async def test_a_success_shows_every_step_and_where_things_were_found(bench: Bench) -> None:
+    tried = await bench.attempt()
+    step = tried.steps[0]
+    assert (tried.succeeded, tried.diagnosis.code) == (True, "ok")
+    assert (tried.token_at, tried.expiry_at, tried.lifetime) == (
+        "json $.access_token",
+        "json $.expires_in (seconds)",
+        300,
+    )
+    assert (step.method, step.url) == ("POST", f"{bench.server.url}?tenant=***")
+    assert step.sent == {"client_id": "***", "client_secret": "***", "grant_type": "client_credentials"}
+    assert (step.status, step.content_type) == (200, "application/json")
+    assert step.received == {"access_token": "***", "token_type": "Bearer", "expires_in": 300}
+
+
+async def test_a_trial_asks_once_and_keeps_nothing(bench: Bench) -> None:
+    bench.server.knobs.status = 503
+    tried = await bench.attempt()
+    assert (tried.succeeded, tried.diagnosis.code, bench.server.count) == (False, "provider-failing", 1)
+    assert tried.steps[0].status == 503
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (400, '{"message": "s3cret"}', "bad-request"),
+        (400, '{"error": "invalid_grant"}', "invalid-grant"),
+        (401, '{"error": "invalid_client"}', "invalid-client"),
+        (401, "", "credentials-refused"),
+        (403, "", "credentials-refused"),
+        (404, "<html>", "not-found"),
+        (405, "", "wrong-method"),
+        (415, "", "wrong-content-type"),
+        (429, "", "rate-limited"),
+        (302, "", "redirect"),
+        (200, "<html>s3cret</html>", "not-json"),
+        (200, '{"access_token": ""}', "token-unusable"),
+        (200, '{"access_token": "s3cret\\nX: 1"}', "token-unusable"),
+        (200, '{"access_token": "abc", "expires_in": 0}', "expiry-wrong"),
+        (200, '{"access_token": "abc", "expires_in": "s3cret"}', "expiry-wrong"),
+    ],
+)
+async def test_each_row_of_the_troubleshooting_table_has_a_sentence_and_a_remedy(
+    bench: Bench, status: int, body: str, code: str
+) -> None:
+    bench.server.knobs.status, bench.server.knobs.body = status, body
+    bench.server.knobs.headers = {"Location": "https://login.example/?s3cret"}
+    tried = await bench.attempt()
+    assert tried.diagnosis.code == code
+    assert tried.diagnosis.sentence
+    assert tried.diagnosis.remedy
+    assert not tried.succeeded
+    assert tried.steps[0].status == status
+
+
+async def test_a_token_in_another_place_is_pointed_to(bench: Bench) -> None:
+    bench.server.knobs.body = json.dumps({"status": "success", "data": {"jwt": "s3cret-value"}})
+    tried = await bench.attempt()
+    assert (tried.diagnosis.code, tried.diagnosis.candidates) == ("token-not-found", ("$.data.jwt", "$.status"))
+
+
+async def test_an_expiry_in_another_place_is_pointed_to_and_the_token_still_serves(bench: Bench) -> None:
+    bench.server.knobs.body = json.dumps({"access_token": "s3cret-value", "valid_for": 900, "id": 7})
+    tried = await bench.attempt()
+    assert (tried.succeeded, tried.lifetime) == (True, 300)
+    assert tried.expiry_at == "nowhere: five minutes are assumed"
+    assert (tried.diagnosis.code, tried.diagnosis.candidates) == ("expiry-not-found", ("$.valid_for", "$.id"))
+
+
+async def test_a_jwt_s_own_expiry_is_named(bench: Bench) -> None:
+    bench.server.knobs.expiry_type = "jwt"
+    tried = await bench.attempt(expiry=None)
+    assert (tried.expiry_at, tried.lifetime) == ("the token's own `exp`", 300)
+
+
+async def test_silence_is_a_timeout(bench: Bench) -> None:
+    bench.server.hold()
+    tried = await bench.attempt(timeout="50ms")
+    assert (tried.diagnosis.code, tried.steps[0].status) == ("timeout", None)
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("http://no-such-host.invalid/token", "dns"),
+        ("http://127.0.0.1:1/token", "connect"),
+    ],
+)
+async def test_a_provider_that_is_not_there_is_named(bench: Bench, url: str, code: str) -> None:
+    assert (await bench.attempt(url=url)).diagnosis.code == code
+
+
+async def test_a_tls_failure_is_named(bench: Bench) -> None:
+    tried = await bench.attempt(url=bench.server.url.replace("http:", "https:"))
+    assert tried.diagnosis.code == "tls"
+
+
+async def test_a_token_that_cannot_stand_where_it_goes_is_named(bench: Bench) -> None:
+    bench.server.knobs.body = json.dumps({"access_token": "s3cret value"})
+    tried = await bench.attempt(inject=[{"kind": "cookie", "name": "sid"}])
+    assert (tried.diagnosis.code, tried.succeeded) == ("token-unusable", False)
+
+
+async def test_a_token_that_is_written_down_asks_nobody() -> None:
+    clock = FakeClock()
+    settings = BasicSettings.model_validate({"kind": "basic", "username": "me", "password": "s3cret"})
+    tried = await trial(Basic("main", settings, Endpoint(clock), clock))
+    assert (tried.succeeded, tried.steps, tried.lifetime, tried.diagnosis.code) == (True, (), None, "ok")
+    assert "s3cret" not in repr(tried)
