@@ -23,7 +23,12 @@ class Body:
     __slots__ = ("_idle", "_inbound", "_limit", "_memory", "_received", "_recording", "length", "sent", "whole")
 
     def __init__(
-        self, inbound: Inbound, settings: RouteSettings, recording: Recording | None, length: int | None
+        self,
+        inbound: Inbound,
+        settings: RouteSettings,
+        recording: Recording | None,
+        length: int | None,
+        whole: bytes | None = None,
     ) -> None:
         self._inbound = inbound
         self._recording = recording
@@ -33,7 +38,7 @@ class Body:
         self._received = 0
         self.length = length
         """Bytes announced; None: chunked; NO_BODY: there is none."""
-        self.whole: bytes | None = None
+        self.whole = whole
         """All of it, once it is here and small."""
         self.sent = False
         """True once the caller's last byte has been passed on."""
@@ -117,14 +122,14 @@ def body_of(inbound: Inbound, settings: RouteSettings, *, record: bool) -> Body:
         RequestTooLargeError: its announced length exceeds what the route allows.
     """
     length = _announced(inbound)
+    if length == NO_BODY:
+        return Body(inbound, settings, None, NO_BODY, b"")
     if length is not None and settings.limits.body is not None and length > settings.limits.body:
         raise RequestTooLargeError(f"this route accepts bodies of at most {settings.limits.body} bytes")
     replay = settings.replay
     streams = not inbound.body_is_here and (length is None or length > replay.memory)
     body = Body(inbound, settings, Recording(replay.memory, replay.disk) if streams and record else None, length)
-    if not inbound.has_body:
-        body.whole = b""
-    elif inbound.body_is_here:
+    if inbound.body_is_here:
         body.whole = inbound.read_now()
         body.length = len(body.whole)
     return body

@@ -77,8 +77,10 @@ class Relay:
     def _head(self, answer: AnswerReader, size: int | None) -> bytes:
         """Return status line and header lines. `size`: of the whole body in bytes, when it is known."""
         parts = [STATUS_LINES[answer.status]]
-        announced = copy_fields(answer.headers, self._drops, parts)
-        parts += (_VIA, b"X-Request-Id: ", self._identifier.encode("ascii"), b"\r\n", self._note)
+        announced, identified = copy_fields(answer.headers, self._drops, parts)
+        parts += (_VIA, self._note)
+        if not identified:
+            parts += (b"X-Request-Id: ", self._identifier.encode("ascii"), b"\r\n")
         parts.append(self._framing(answer.status, announced, size))
         parts.append(b"\r\n" if self._inbound.keep_alive else b"Connection: close\r\n\r\n")
         return b"".join(parts)
@@ -98,9 +100,9 @@ class Relay:
         return b""
 
 
-def copy_fields(fields: Fields, drops: frozenset[bytes], parts: list[bytes]) -> bytes | None:
-    """Append the header lines that pass; return the announced Content-Length, if any."""
-    announced = None
+def copy_fields(fields: Fields, drops: frozenset[bytes], parts: list[bytes]) -> tuple[bytes | None, bool]:
+    """Append the header lines that pass; return the announced Content-Length, and whether a request id passed."""
+    announced, identified = None, False
     for name, value in fields:
         lowered = name.lower()
         if lowered not in drops:
@@ -109,10 +111,13 @@ def copy_fields(fields: Fields, drops: frozenset[bytes], parts: list[bytes]) -> 
             announced = value
         elif lowered == b"connection" and value.lower() not in {b"close", b"keep-alive"}:
             return _copy_around_connection(fields, drops, parts)
-    return announced
+        elif lowered == b"x-request-id":  # the API's own word for this request: its support will ask for it
+            parts += (name, b": ", value, b"\r\n")
+            identified = True
+    return announced, identified
 
 
-def _copy_around_connection(fields: Fields, drops: frozenset[bytes], parts: list[bytes]) -> bytes | None:
+def _copy_around_connection(fields: Fields, drops: frozenset[bytes], parts: list[bytes]) -> tuple[bytes | None, bool]:
     """Start over, leaving out what the Connection header names (RFC 9110 §7.6.1)."""
     named = _names(value for name, value in fields if name.lower() == b"connection")
     del parts[1:]
