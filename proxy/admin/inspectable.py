@@ -6,6 +6,7 @@ from typing import Protocol
 from proxy.admin.health import Health
 from proxy.core.clock import Clock
 from proxy.gateway.graph import Graph
+from proxy.net.endpoint import Endpoint
 from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
 from proxy.tokens.sources import Sources
@@ -17,6 +18,7 @@ class Inspectable(Protocol):
     started_at: float
     clock: Clock
     health: Health
+    endpoint: Endpoint
     metrics: Metrics
     events: EventLog
     sources: Sources

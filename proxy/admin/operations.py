@@ -11,11 +11,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from proxy.admin import views
+from proxy import credentials
+from proxy.admin import showing, views
 from proxy.admin.inspectable import Inspectable
 from proxy.admin.problem import NotFoundError, OrderFailedError
 from proxy.admin.views import View
 from proxy.core.errors import ProxyError, TokenUnavailableError
+from proxy.credentials.trial import trial
 from proxy.stores.base import StoreError
 from proxy.telemetry.events import LONGEST_PAGE
 from proxy.telemetry.line import Level
@@ -89,15 +91,15 @@ class Operation:
 
 
 async def _status(app: Inspectable, _: Call) -> View:
-    return views.status(app)
+    return showing.status(app)
 
 
 async def _credentials(app: Inspectable, _: Call) -> View:
-    return views.CredentialsView(credentials=tuple(views.credential(app, name) for name in app.sources.by_name))
+    return views.CredentialsView(credentials=tuple(showing.credential(app, name) for name in app.sources.by_name))
 
 
 async def _credential(app: Inspectable, call: Call) -> View:
-    return views.credential(app, _existing(app.sources.by_name, call.name, "credential"))
+    return showing.credential(app, _existing(app.sources.by_name, call.name, "credential"))
 
 
 async def _refresh(app: Inspectable, call: Call) -> View:
@@ -108,7 +110,7 @@ async def _refresh(app: Inspectable, call: Call) -> View:
         raise OrderFailedError(error.detail, reason=error.reason.value) from error
     except ProxyError as error:
         raise OrderFailedError(error.detail) from error
-    return views.credential(app, name)
+    return showing.credential(app, name)
 
 
 async def _revoke(app: Inspectable, call: Call) -> View:
@@ -119,29 +121,35 @@ async def _revoke(app: Inspectable, call: Call) -> View:
         raise OrderFailedError(
             f"the token is forgotten here, but the store may still have it: {error}; revoke again once it answers"
         ) from error
-    return views.credential(app, name)
+    return showing.credential(app, name)
+
+
+async def _test(app: Inspectable, call: Call) -> View:
+    settings = app.sources.settings[_existing(app.sources.settings, call.name, "credential")]
+    credential = credentials.KINDS[settings.kind](call.name, settings, app.endpoint, app.clock)
+    return showing.trial(await trial(credential))
 
 
 async def _routes(app: Inspectable, _: Call) -> View:
-    return views.RoutesView(routes=tuple(views.route(app, name) for name in app.graph.plans))
+    return views.RoutesView(routes=tuple(showing.route(app, name) for name in app.graph.plans))
 
 
 async def _route(app: Inspectable, call: Call) -> View:
-    return views.route(app, _existing(app.graph.plans, call.name, "route"))
+    return showing.route(app, _existing(app.graph.plans, call.name, "route"))
 
 
 async def _breaker(app: Inspectable, call: Call) -> View:
     name = _existing(app.graph.plans, call.name, "route")
     shall_be_open = {"open": True, "closed": False, "auto": None}[call.parameters.state]
     app.graph.plans[name].breaker.force(shall_be_open, app.clock.monotonic())
-    return views.route(app, name)
+    return showing.route(app, name)
 
 
 async def _events(app: Inspectable, call: Call) -> View:
     query: EventsQuery = call.parameters
     since = query.since.timestamp() if isinstance(query.since, datetime) else None
     page = app.events.query(**query.model_dump(exclude={"since"}), since=since)
-    return views.events(page)
+    return showing.events(page)
 
 
 def _existing(things: Mapping[str, object], name: str, what: str) -> str:
@@ -178,6 +186,15 @@ OPERATIONS: Final = (
         "Forget the token, here and in the store",
         _revoke,
         views.CredentialView,
+        subject="credential",
+    ),
+    Operation(
+        "testCredential",
+        "POST",
+        "/credentials/{name}/test",
+        "Send the credential's request once, keep nothing, and say what happened",
+        _test,
+        views.TrialView,
         subject="credential",
     ),
     Operation("listRoutes", "GET", "/routes", "All routes", _routes, views.RoutesView),

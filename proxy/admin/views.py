@@ -1,17 +1,12 @@
-"""What the admin API shows: records made from the running parts, with fingerprints where values would stand."""
+"""What the admin API shows: one record per answer. Their docstrings are the documentation of its fields."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from proxy import __version__
-from proxy.admin.inspectable import Inspectable
-from proxy.gateway.plan import RoutePlan
-from proxy.telemetry.events import Event, EventPage
-from proxy.telemetry.line import Level, rfc3339
-from proxy.telemetry.redaction import Value, clean
+from proxy.telemetry.line import Level
+from proxy.telemetry.redaction import Value
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """RFC 3339, UTC."""
@@ -24,7 +19,7 @@ StateName = Annotated[str, Field(json_schema_extra={"enum": list(STATES)})]
 class View(BaseModel):
     """Base of everything that is shown. The docstrings below become the API's documentation."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True, use_attribute_docstrings=True)
 
 
 class StoreView(View):
@@ -96,6 +91,50 @@ class CredentialView(View):
     failure: FailureView | None
 
 
+class StepView(View):
+    """One request of a test, and its reply. Texts that could be secret are masked; keys and numbers stand."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    sent: Any
+    """The request's body, as a tree where it has one."""
+    status: int | None
+    """Null: there was no reply."""
+    content_type: str
+    received: Any
+    """The reply's body, as a tree when it is JSON."""
+    seconds: float
+
+
+class DiagnosisView(View):
+    """What a test showed, and what to do about it."""
+
+    code: str
+    """`ok`, or a row of the troubleshooting table."""
+    sentence: str
+    remedy: str
+    candidates: tuple[str, ...]
+    """Paths in the reply where what was not found might stand."""
+
+
+class TrialView(View):
+    """One try of a credential, without retries; its token is not kept."""
+
+    credential: str
+    succeeded: bool
+    """Whether there is a token that can be used."""
+    steps: tuple[StepView, ...]
+    diagnosis: DiagnosisView
+    token_at: str | None
+    """Where the token was found."""
+    token_fingerprint: str | None
+    expiry_at: str | None
+    """Where its expiry was found."""
+    lifetime: float | None
+    """Seconds; null: for ever, or there is no token."""
+
+
 class MatchView(View):
     """Which requests a route takes."""
 
@@ -157,96 +196,3 @@ class EventsView(View):
     events: tuple[EventView, ...]
     cursor: int | None
     """Ask for the next page with it; null: there is nothing older."""
-
-
-def status(app: Inspectable) -> StatusView:
-    """Return how the process is."""
-    plans = app.graph.plans.values()
-    tokens = [source.status() for source in app.sources.by_name.values()]
-    now = app.clock.now()
-    return StatusView(
-        version=__version__,
-        started_at=rfc3339(app.started_at),
-        uptime_seconds=round(max(0.0, now - app.started_at), 3),
-        ready=not app.health.reasons,
-        reasons=app.health.reasons,
-        draining=app.health.is_draining,
-        store=StoreView(kind=app.store_kind, up=app.metrics.store_up),
-        requests_in_flight=sum(plan.metrics.in_flight for plan in plans),
-        log_lines_dropped=app.metrics.log_dropped(),
-        routes=_tally(BREAKERS, [_breaker(app, plan) for plan in plans]),
-        credentials=_tally(STATES, [token.state for token in tokens]),
-        failing=tuple(token.name for token in tokens if token.failure is not None),
-    )
-
-
-def credential(app: Inspectable, name: str) -> CredentialView:
-    """Return one credential that exists."""
-    token = app.sources.by_name[name].status()
-    settings = app.sources.settings[name]
-    return CredentialView(
-        name=name,
-        kind=settings.kind,
-        description=clean(settings.description),
-        routes=tuple(route for route, plan in app.graph.plans.items() if name in plan.settings.credential_names),
-        state=token.state,
-        generation=token.generation,
-        fingerprint=token.fingerprint,
-        issued_at=_moment(token.issued_at),
-        refresh_at=_moment(token.stale_at),
-        expires_at=_moment(token.expires_at),
-        fetching=token.is_fetching,
-        renewable=token.renewable,
-        breaker=token.breaker,
-        failure=None
-        if token.failure is None
-        else FailureView(
-            reason=token.failure.reason.value,
-            detail=clean(token.failure.detail),
-            permanent=token.failure.permanent,
-            retry_after_seconds=round(token.failure.retry_after, 3),
-        ),
-    )
-
-
-def route(app: Inspectable, name: str) -> RouteView:
-    """Return one route that exists."""
-    plan = app.graph.plans[name]
-    match = plan.settings.match
-    return RouteView(
-        name=name,
-        match=MatchView(
-            host=match.host,
-            path=match.path,
-            methods=match.methods,
-            headers={header: clean(value) for header, value in match.headers.items()},
-        ),
-        upstream=plan.settings.upstream,
-        credentials=plan.settings.credential_names,
-        callers=plan.settings.callers,
-        breaker=_breaker(app, plan),
-        breaker_held=plan.breaker.forced is not None,
-        breaker_opened_total=plan.breaker.opened_total,
-        in_flight=plan.metrics.in_flight,
-    )
-
-
-def events(page: EventPage) -> EventsView:
-    """Return a page of events."""
-    return EventsView(events=tuple(map(_event, page.events)), cursor=page.cursor)
-
-
-def _event(event: Event) -> EventView:
-    return EventView(**{**asdict(event), "time": rfc3339(event.time), "event": event.event.value})
-
-
-def _breaker(app: Inspectable, plan: RoutePlan) -> BreakerName:
-    return plan.breaker.state(app.clock.monotonic()).name.lower()
-
-
-def _tally(states: tuple[str, ...], found: list[str]) -> dict[str, int]:
-    return {state: found.count(state) for state in states}
-
-
-def _moment(seconds: float | None) -> Moment | None:
-    return None if seconds is None else rfc3339(seconds)

@@ -15,12 +15,28 @@ from proxy.admin.health import Health
 from proxy.callers.api_key import ApiKeySettings, hash_key
 from proxy.core.clock import Clock
 from proxy.credentials.base import CredentialSettings
+from proxy.credentials.http_request import HttpRequestSettings
 from proxy.gateway.graph import Graph, build_graph
 from proxy.gateway.settings import RouteSettings
+from proxy.net.endpoint import Endpoint
 from proxy.tokens.sources import Sources
 from tests.fakes.token_room import TokenRoom
 
 KEY = "csk_ops_0123456789abcdef0123456789abcdef"
+
+
+def billing(url: str, token: str = "$.access_token") -> CredentialSettings:
+    """Return the settings of a credential that asks that token endpoint."""
+    return HttpRequestSettings.model_validate(
+        {
+            "kind": "http_request",
+            "description": "Finance team",
+            "request": {"url": url, "form": {"client_secret": "MARKER-client-secret"}},
+            "token": {"from": "json", "path": token},
+            "expiry": {"from": "json", "path": "$.expires_in", "type": "seconds"},
+            "allow_plain_http": True,
+        }
+    )
 
 
 class Process:
@@ -34,8 +50,8 @@ class Process:
         self.health = Health()
         self.health.is_configured = True
         self.started_at = room.clock.now()
-        settings = CredentialSettings(kind="http_request", description="Finance team")
-        self.sources = Sources({"billing": settings}, {"billing": room.source})
+        self.endpoint = Endpoint(self.clock)
+        self.sources = Sources({"billing": billing("http://127.0.0.1:1/token")}, {"billing": room.source})
         self.graph: Graph = build_graph(
             {
                 "billing": RouteSettings.model_validate(
@@ -135,6 +151,7 @@ async def process(room: TokenRoom) -> AsyncIterator[Process]:
     room.source.close()
     for plan in process.graph.plans.values():
         plan.upstream.close()
+    await process.endpoint.close()
     await room.runtime.close()
 
 

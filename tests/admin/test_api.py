@@ -237,6 +237,7 @@ async def test_no_answer_and_no_record_holds_a_token_or_a_key(operator: Operator
     bodies = []
     for method, path in PATHS:
         bodies.append((await operator.ask(method, path)).body.decode())
+    assert len(bodies) == len(PATHS)
     everything = "\n".join([*bodies, repr(process.events.query(limit=1000)), json.dumps(str(process.admin_keys))])
     assert MARKER not in everything
     assert KEY not in everything

@@ -7,9 +7,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from proxy.admin.openapi import describe
-from proxy.admin.operations import BASE, OPERATIONS
-from tests.admin.conftest import Operator, Process
+from proxy.admin.operations import BASE, OPERATIONS, Operation
+from proxy.tokens.sources import Sources
+from tests.admin.conftest import Operator, Process, billing
 from tests.fakes.token_room import transient
+from tests.fakes.token_server import TokenServer
 
 DESCRIPTION = describe(OPERATIONS)
 
@@ -70,7 +72,13 @@ def test_every_field_that_is_shown_is_required() -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-async def test_every_answer_is_as_described(operator: Operator, process: Process, operation: Any) -> None:
+async def test_every_answer_is_as_described(operator: Operator, process: Process, operation: Operation) -> None:
+    async with TokenServer(process.clock) as server:
+        process.sources = Sources({"billing": billing(server.url)}, process.sources.by_name)
+        await check_answers(operator, process, operation)
+
+
+async def check_answers(operator: Operator, process: Process, operation: Operation) -> None:
     await process.room.source.obtain()
     process.room.credential.fail(transient())
     await operator.post(f"{BASE}/credentials/billing/refresh")

@@ -4,8 +4,10 @@ from proxy.admin.operations import BASE, OPERATIONS
 from proxy.core.breaker import BreakerState
 from proxy.stores.base import StoreError
 from proxy.telemetry.events import EventName
-from tests.admin.conftest import Operator, Process
+from proxy.tokens.sources import Sources
+from tests.admin.conftest import Operator, Process, billing
 from tests.fakes.token_room import permanent, transient, value
+from tests.fakes.token_server import TokenServer
 
 
 def test_names_and_paths_are_given_once() -> None:
@@ -109,6 +111,40 @@ async def test_a_store_that_does_not_forget_is_told_of(
     assert answer.status == 502
     assert "may still have it: connection refused; revoke again" in answer.json["detail"]
     assert process.room.source.current() is None
+
+
+async def test_a_test_shows_every_step_and_keeps_nothing(operator: Operator, process: Process) -> None:
+    async with TokenServer(process.clock) as server:
+        process.sources = Sources({"billing": billing(server.url)}, process.sources.by_name)
+        answer = await operator.post(f"{BASE}/credentials/billing/test")
+    assert (answer.status, server.count) == (200, 1)
+    (step,) = answer.json["steps"]
+    assert (step["method"], step["url"], step["status"]) == ("POST", server.url, 200)
+    assert step["sent"] == {"client_secret": "***"}
+    assert (step["received"]["access_token"], step["received"]["expires_in"]) == ("***", 300)
+    assert answer.json["succeeded"] is True
+    assert (answer.json["token_at"], answer.json["lifetime"]) == ("json $.access_token", 300.0)
+    assert answer.json["diagnosis"]["code"] == "ok"
+    assert process.room.source.status().generation == 0
+    assert not any(marker in answer.body.decode() for marker in (*server.issued, "MARKER"))
+
+
+async def test_a_test_that_finds_no_token_says_where_it_might_stand(operator: Operator, process: Process) -> None:
+    async with TokenServer(process.clock) as server:
+        process.sources = Sources({"billing": billing(server.url, "$.token")}, process.sources.by_name)
+        answer = await operator.post(f"{BASE}/credentials/billing/test")
+    assert (answer.status, answer.json["succeeded"]) == (200, False)
+    assert answer.json["diagnosis"]["code"] == "token-not-found"
+    assert "$.access_token" in answer.json["diagnosis"]["candidates"]
+
+
+async def test_a_test_of_an_endpoint_that_is_not_there_says_so(operator: Operator, process: Process) -> None:
+    async with TokenServer(process.clock) as server:
+        gone = server.url
+    process.sources = Sources({"billing": billing(gone)}, process.sources.by_name)
+    answer = await operator.post(f"{BASE}/credentials/billing/test")
+    assert (answer.status, answer.json["diagnosis"]["code"]) == (200, "connect")
+    assert answer.json["steps"][0]["status"] is None
 
 
 async def test_a_route_is_shown_with_its_match_and_its_circuit(operator: Operator, process: Process) -> None:
