@@ -25,9 +25,9 @@ class Bench:
         self.endpoint = Endpoint(self.clock)
         self.server = TokenServer(self.clock)
 
-    async def attempt(self, *, url: str | None = None, timeout: str = "10s", **given: Any) -> Trial:
+    async def attempt(self, *, url: str | None = None, patience: str = "10s", **given: Any) -> Trial:
         form = {"client_id": "me", "client_secret": "s3cret", "grant_type": "client_credentials"}
-        request = {"url": url or f"{self.server.url}?tenant=s3cret", "form": form, "timeout": timeout}
+        request = {"url": url or f"{self.server.url}?tenant=s3cret", "form": form, "timeout": patience}
         settings = HttpRequestSettings.model_validate(
             {
                 "kind": "http_request",
@@ -130,7 +130,7 @@ async def test_a_jwt_s_own_expiry_is_named(bench: Bench) -> None:
 
 async def test_silence_is_a_timeout(bench: Bench) -> None:
     bench.server.hold()
-    tried = await bench.attempt(timeout="50ms")
+    tried = await bench.attempt(patience="50ms")
     assert (tried.diagnosis.code, tried.steps[0].status) == ("timeout", None)
 
 
