@@ -14,7 +14,6 @@ import asyncio
 import random as chance
 from collections.abc import Callable
 from contextlib import suppress
-from math import isfinite
 from typing import Final
 
 from proxy.core.breaker import Breaker, BreakerSettings
@@ -39,8 +38,6 @@ from proxy.tokens.status import SourceStatus, status_of
 
 BREAKER: Final = BreakerSettings()
 """A token endpoint's circuit opens as a route's does by default."""
-SHORTEST_ALARM: Final = 0.1
-"""Seconds; clocks are not exact, and an alarm that rings a moment too early is set again."""
 
 
 class Source:
@@ -201,7 +198,7 @@ class Source:
     def close(self) -> None:
         """Begin nothing more behind requests. A flight in the air lands, and requests on the old graph are served."""
         self._closed = True
-        self._alarm.stop()
+        self._alarm.close()
 
     # The flight
 
@@ -252,12 +249,12 @@ class Source:
             if trigger is Trigger.REJECTED:
                 self._allowance.spend(self._monotonic())
         self._gate.succeeded(permit, asked=replacement.fetched)
-        self._set_alarm(held.stale_at - self._now())
+        self._alarm.set(held.stale_at - self._now())
         return held
 
     def _fail(self, permit: Permit, error: FetchError) -> Failure:
         failure = self._gate.failed(permit, error)
-        self._set_alarm(failure.until - self._monotonic())
+        self._alarm.set(failure.until - self._monotonic())
         return failure
 
     def _render(self, token: Token) -> Held:
@@ -286,22 +283,18 @@ class Source:
 
     # The planned refresh
 
-    def _set_alarm(self, seconds: float) -> None:
-        if isfinite(seconds) and not self._closed:
-            self._alarm.set(max(seconds, SHORTEST_ALARM))
-
     def _planned_refresh(self) -> None:
         """Replace the token before requests find it stale; one that nobody used since its own refresh lapses."""
         held, now = self._held, self._now()
         if held is None or now >= held.expires_at or self._uses() == self._uses_at_adoption:
             return
         if now < held.stale_at:  # the wall clock has been set back
-            self._set_alarm(held.stale_at - now)
+            self._alarm.set(held.stale_at - now)
         elif self._flight.task is None:
             try:
                 self._depart(Trigger.STALE)
             except ProxyError as refusal:
-                self._set_alarm(refusal.retry_after or 0.0)
+                self._alarm.set(refusal.retry_after or 0.0)
 
     def _uses(self) -> int:
         return self._metrics.hit + self._metrics.stale + self._metrics.wait

@@ -1,6 +1,7 @@
 """An alarm rings once, when the time has come."""
 
 import asyncio
+from math import inf
 
 import pytest
 
@@ -64,3 +65,27 @@ async def test_it_can_be_set_anew_while_it_rings(world: World) -> None:
     world.alarm.stop()
     await asyncio.sleep(0)
     assert world.rung == [10.0, 13.0]
+
+
+async def test_one_that_is_never_to_ring_leaves_no_task(world: World) -> None:
+    world.alarm.set(10.0)
+    world.alarm.set(inf)
+    await world.clock.advance(hours=1)
+    assert world.rung == []
+    assert world.runtime.tasks == 0
+
+
+async def test_a_closed_alarm_cannot_be_set(world: World) -> None:
+    world.alarm.set(10.0)
+    world.alarm.close()
+    world.alarm.set(10.0)
+    await world.clock.advance(hours=1)
+    assert world.rung == []
+
+
+async def test_an_alarm_that_is_always_due_does_not_spin(world: World) -> None:
+    world.again = 0.0
+    world.alarm.set(-1.0)
+    await world.clock.advance(seconds=1.05)
+    world.alarm.close()
+    assert len(world.rung) == 10

@@ -123,11 +123,13 @@ def test_the_first_permanent_failure_asks_for_a_person_once(world: World) -> Non
     assert world.happened() == ["refresh_failed", "credential_needs_person"]
 
 
-def test_a_token_out_of_the_store_ends_the_failure_but_says_nothing_of_the_endpoint(world: World) -> None:
-    world.gate.failed(world.gate.enter(), transient())
-    world.gate.succeeded(world.gate.enter(forced=True), asked=False)
+async def test_a_token_out_of_the_store_ends_the_failure_but_says_nothing_of_the_endpoint(world: World) -> None:
+    await world.fail_until_open()
+    await world.clock.advance(seconds=31)
+    world.gate.succeeded(world.gate.enter(), asked=False)
     assert world.gate.failure is None
-    assert world.happened() == ["refresh_failed", "refresh_recovered"]
+    assert world.gate.state is not BreakerState.CLOSED
+    assert world.happened() == ["refresh_failed", "breaker_opened", "refresh_recovered"]
 
 
 def test_its_repr_says_how_things_stand(world: World) -> None:

@@ -243,6 +243,7 @@ async def test_revoking_drops_what_is_stored_but_nothing_newer(world: World) -> 
     assert await world.stored() == ("theirs", 4)
     await world.refresher.revoke(4)
     assert await world.stored() is None
+    assert world.store.asked[-3:] == ["lock", "drop", "unlock"]
 
 
 async def test_it_shows_no_secret(world: World) -> None:

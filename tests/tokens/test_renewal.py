@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from proxy.core.token import Token
+from proxy.stores.memory import MemorySettings, MemoryStore
 from proxy.tokens.allowance import REGAINED_IN, RENEWALS
 from proxy.tokens.held import Held
 from proxy.tokens.renewal import Renewal, RenewalOutcome
@@ -129,12 +131,22 @@ async def test_a_configured_token_is_not_renewed() -> None:
     assert room.credential.count == 1
 
 
-async def test_the_fetch_of_a_renewal_is_given_the_rejected_token(room: TokenRoom) -> None:
+class Forgetful(MemoryStore):
+    """A store that has lost everything whenever it is asked."""
+
+    async def load(self, key: str) -> Token | None:
+        return None
+
+
+@pytest.mark.parametrize("store", [MemoryStore, Forgetful])
+async def test_the_fetch_of_a_renewal_is_given_the_rejected_token(room: TokenRoom, store: type[MemoryStore]) -> None:
+    room = TokenRoom(store=store(MemorySettings(), room.runtime))
     held = await room.source.obtain()
     await room.source.renew(held)
     previous = room.credential.previous[-1]
     assert previous is not None
     assert previous.variables["refresh_token"].reveal() == "planted-refresh-1"
+    await room.runtime.close()
 
 
 async def test_a_rejection_on_two_replicas_causes_one_renewal(room: TokenRoom) -> None:

@@ -132,7 +132,7 @@ async def test_a_stale_token_is_served_while_its_replacement_is_slow(room: Token
     room.credential.hold()
     await room.clock.advance(seconds=290)
     assert [room.source.current() for _ in range(100)] == [held] * 100
-    assert (room.credential.count, room.credential.in_flight) == (2, 1)
+    assert (room.credential.count, room.credential.in_flight, room.runtime.tasks) == (2, 1, 1)
     room.credential.release()
     await room.clock.advance(seconds=1)
     assert value(room.source.current()) == "planted-2"
@@ -176,6 +176,15 @@ async def test_a_token_that_nobody_has_used_since_its_planned_refresh_lapses(roo
     await room.clock.advance(seconds=10_000)
     assert room.credential.count == 2
     assert room.runtime.tasks == 0
+
+
+async def test_a_request_that_finds_a_token_stale_has_it_replaced_behind_it(room: TokenRoom) -> None:
+    await room.source.obtain()
+    await room.clock.advance(seconds=240 + 250)  # replaced as planned, and not used since
+    assert value(room.source.current()) == "planted-2"
+    await room.clock.settle()
+    assert value(room.source.current()) == "planted-3"
+    assert room.counts.stale == 1
 
 
 async def test_a_planned_refresh_that_fails_is_tried_again_when_its_wait_is_over(room: TokenRoom) -> None:
@@ -317,6 +326,22 @@ async def test_a_token_that_must_not_stand_in_a_header_is_token_unavailable(room
         await room.source.obtain()
     assert caught.value.reason is Reason.MALFORMED_RESPONSE
     assert room.reported == []
+
+
+async def test_a_probe_that_is_broken_off_leaves_the_way_free_for_the_next(room: TokenRoom) -> None:
+    room.credential.always = transient()
+    while room.source.status().breaker != "open":
+        await obtained(room, 1)
+        await room.clock.advance(seconds=1)
+    room.credential.always = None
+    room.credential.hold()
+    await room.clock.advance(seconds=31)
+    probe = asyncio.create_task(room.source.obtain())
+    await room.clock.settle()
+    await room.runtime.close()
+    await asyncio.gather(probe, return_exceptions=True)
+    room.credential.release()
+    assert isinstance(await room.source.obtain(), Held)
 
 
 # What operators order
