@@ -7,7 +7,7 @@ from pathlib import Path
 from proxy.config.check import Flaw, check
 from proxy.config.document import UnreadableError, parse
 from proxy.config.files import FileError
-from proxy.config.positions import Loc, Node, Place, spelled, spot_of, values
+from proxy.config.positions import Loc, Node, Place, place_of, spelled, values
 from proxy.config.references import Surroundings, resolve
 from proxy.config.schema import Config
 from proxy.config.validate import validate
@@ -102,22 +102,23 @@ class _Examination:
         flawed = {loc for loc, node in values(root) if node.place in noted}
         resolution = resolve(root, self._surroundings)
         for loc, message in resolution.malformed.items():
-            self._error(spot_of(root, loc).place, message)
+            self._error(place_of(root, loc), message)
         for loc, message in resolution.missing.items():
-            self._note(spot_of(root, loc).place, message, warning=not self._strict)
+            self._note(place_of(root, loc), message, warning=not self._strict)
         open_ends = frozenset(flawed | resolution.malformed.keys() | resolution.missing.keys())
         verdict = validate(root, resolution, open_ends, self._surroundings)
         for finding in verdict.findings:
-            self._error(finding.spot.place, _prefixed(finding.spot.loc, finding.message))
+            self._error(place_of(root, finding.loc, key=finding.is_about_key), _prefixed(finding.loc, finding.message))
         for flaw in check(verdict.usable, verdict.data):
-            if flaw.loc not in open_ends and not (flaw.warning and verdict.config is None):
+            follows = any(part[: len(flaw.loc)] == flaw.loc for part in verdict.left_out | open_ends)
+            if not follows and not (flaw.warning and verdict.config is None):
                 self._flaw(flaw, root, resolution.values)
         return verdict.config
 
     def _flaw(self, flaw: Flaw, root: Node, referenced: Mapping[Loc, str]) -> None:
         shown = MASK if flaw.loc in referenced else repr(flaw.value)
         message = flaw.message.replace("{value}", shown)
-        self._note(spot_of(root, flaw.loc).place, _prefixed(flaw.loc, message), warning=flaw.warning)
+        self._note(place_of(root, flaw.loc), _prefixed(flaw.loc, message), warning=flaw.warning)
 
     def _error(self, place: Place, message: str) -> None:
         self._note(place, message, warning=False)

@@ -51,48 +51,41 @@ def plain(node: Node, instead: Mapping[Loc, Any], loc: Loc = ()) -> Any:
     return node.value
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """A part of the file that somebody has something to say about."""
+def place_of(root: Node, loc: Loc, *, key: bool = False) -> Place:
+    """Return where a reader looks for a part of the tree: a single value at its first letter, the rest at its key.
 
-    loc: Loc
-    place: Place
-    """Where a reader looks for it: a single value at its first letter, a list or mapping at its key."""
-    key: Place
-    """Where its key stands."""
-
-
-def spot_of(root: Node, loc: Loc) -> Spot:
-    """Return where a part of the tree stands."""
-    node, key = root, root.place
+    With `key`, always at the key.
+    """
+    node, place = root, root.place
     for step in loc:
         entry = _child(node, step)
         if entry is None:
             break
-        node, key = entry.node, entry.place
-    return Spot(loc, key if isinstance(node.value, Mapping | tuple) else node.place, key)
+        node, place = entry.node, entry.place
+    return place if key or isinstance(node.value, Mapping | tuple) else node.place
 
 
-def locate(root: Node, data: Any, way: Sequence[str | int]) -> Spot:
-    """Follow the way that pydantic names down the tree, as far as it exists.
+def loc_of(data: Any, way: Sequence[str | int]) -> Loc:
+    """Follow the way that pydantic names down dicts and lists, as far as it exists.
 
-    pydantic's way also holds words that stand nowhere in the file: the kind of a record, a key that is missing. They
-    are skipped, so a missing key is found at the mapping that lacks it.
-
-    Args:
-        root: the tree.
-        data: the same as dicts and lists, its references resolved.
-        way: the way as pydantic gives it.
+    The way also holds words that stand nowhere in the file: the kind of a record, a key that is missing. They are
+    skipped, so a missing key is found at the mapping that lacks it.
     """
-    node, untagged = root, True
     loc: list[str | int] = []
+    untagged = True
     for step in way:
-        if untagged and isinstance(node.value, Mapping) and any(data.get(tag) == step for tag in TAGS):
+        if isinstance(data, dict) and untagged and any(data.get(tag) == step for tag in TAGS):
             untagged = False
-        elif entry := _child(node, step):
-            node, data, untagged = entry.node, data[step], True
+        elif _has(data, step):
+            data, untagged = data[step], True
             loc.append(step)
-    return spot_of(root, tuple(loc))
+    return tuple(loc)
+
+
+def _has(data: Any, step: str | int) -> bool:
+    if isinstance(data, list):
+        return isinstance(step, int) and step < len(data)
+    return isinstance(data, dict) and step in data
 
 
 def values(node: Node, loc: Loc = ()) -> Iterator[tuple[Loc, Node]]:

@@ -42,6 +42,8 @@ _PATTERNS: Final = {
     NAME: "be made of a-z, 0-9, _ and -, and begin with a letter or digit",
     KEY_HASH: "be sha256: and 64 hexadecimal digits, as `countersign hash-key` prints it",
 }
+MOST_LISTED: Final = 20
+"""Names that are listed in one sentence."""
 SILENT: Final = frozenset({"is_instance_of"})
 """What only code could mend."""
 
@@ -74,7 +76,8 @@ def type_sentence(kinds: Sequence[str]) -> str | None:
 
 def closest(word: str, known: Sequence[str]) -> str:
     """Return what is known, and which of it was meant."""
-    return f"known: {', '.join(known) or 'nothing yet'}{_meant(word, known)}"
+    listed = ", ".join(known[:MOST_LISTED]) + (", …" if len(known) > MOST_LISTED else "")
+    return f"known: {listed or 'nothing yet'}{_meant(word, known)}"
 
 
 def _meant(word: str, known: Sequence[str]) -> str:

@@ -8,13 +8,14 @@ value is taken from there.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from proxy.config.positions import Loc, Node, Spot, locate, plain
+from proxy.config.positions import Loc, Node, loc_of, plain
 from proxy.config.references import Resolution, Surroundings
 from proxy.config.scalars import AmbiguousError, read
 from proxy.config.schema import Config
@@ -36,17 +37,18 @@ STAND_INS: Final = (
 HIDDEN: Final = "is not accepted here; a reference brought it, so it is not shown"
 
 
-_NAMED: Final = ("callers", "credentials", "routes")
 _Way = tuple[str | int, ...]
 _Masked = Mapping[_Way, ErrorDetails]
+_Told = Sequence[tuple[Loc, ErrorDetails]]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A problem of one part of the tree."""
 
-    spot: Spot
+    loc: Loc
     message: str
+    is_about_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class Verdict:
     config: Config | None
     """The whole, when nothing is wrong with it."""
     usable: Config
-    """What remains when every route, credential, caller and section with a problem is left out."""
+    """What remains when every part with a problem is left out."""
+    left_out: frozenset[Loc]
     data: Any
     """The tree as dicts and lists, as it was validated."""
     findings: Sequence[Finding] = ()
@@ -79,23 +82,20 @@ def validate(root: Node, resolution: Resolution, open_ends: frozenset[Loc], surr
     while True:
         data = plain(root, {loc: options[loc][index] for loc, index in chosen.items()})
         errors = _errors(data, context)
-        spots = [locate(root, data, error["loc"]) for error in errors]
-        movable = {spot.loc for spot in spots if chosen.get(spot.loc, -1) + 1 < len(options.get(spot.loc, ()))}
+        locs = {loc_of(data, error["loc"]) for error in errors}
+        movable = {loc for loc in locs if chosen.get(loc, -1) + 1 < len(options.get(loc, ()))}
         if not movable:
             break
         for loc in movable:
             chosen[loc] += 1
     if not errors:
         config = Config.model_validate(data, context=context)
-        return Verdict(config, config, data)
+        return Verdict(config, config, frozenset(), data)
     masked = _errors(plain(root, dict.fromkeys(resolution.values, MASK) | resolution.escaped), context)
-    findings = _findings(
-        zip(spots, errors, strict=True),
-        {error["loc"]: error for error in masked},
-        frozenset(resolution.values),
-        open_ends,
-    )
-    return Verdict(None, _usable(data, spots, context), data, findings)
+    told = [(loc_of(data, error["loc"]), error) for error in errors]
+    told = [(loc, error) for loc, error in told if not _follows_from(loc, error, open_ends)]
+    findings = _findings(told, {error["loc"]: error for error in masked}, frozenset(resolution.values))
+    return Verdict(None, *_usable(data, context), data, tuple(findings))
 
 
 def _errors(data: Any, context: Mapping[str, Any]) -> list[ErrorDetails]:
@@ -106,33 +106,55 @@ def _errors(data: Any, context: Mapping[str, Any]) -> list[ErrorDetails]:
     return []
 
 
-def _usable(data: Any, spots: Sequence[Spot], context: Mapping[str, Any]) -> Config:
-    kept = dict(data) if isinstance(data, dict) else {}
-    for spot in spots:
-        section = spot.loc[0] if spot.loc else None
-        if section in _NAMED and len(spot.loc) > 1 and section in kept:
-            kept[section] = {name: value for name, value in kept[section].items() if name != spot.loc[1]}
-        else:
-            kept.pop(section, None)
-    return Config.model_validate({key: kept[key] for key in kept.keys() & Config.model_fields}, context=context)
+def _usable(data: Any, context: Mapping[str, Any]) -> tuple[Config, frozenset[Loc]]:
+    """Leave out whatever has a problem, and what cannot do without it, until the rest is sound."""
+    kept, left_out = deepcopy(data) if isinstance(data, dict) else {}, set[Loc]()
+    while errors := _errors(kept, context):
+        for loc in [loc_of(kept, error["loc"]) for error in errors]:
+            part = loc
+            while part and isinstance(part[-1], int):
+                part = part[:-1]
+            left_out.add(part)
+            _leave_out(kept, part)
+    return Config.model_validate(kept, context=context), frozenset(left_out)
 
 
-def _findings(
-    found: Iterator[tuple[Spot, ErrorDetails]], masked: _Masked, referenced: frozenset[Loc], silent: frozenset[Loc]
-) -> list[Finding]:
+def _leave_out(data: Any, loc: Loc) -> None:
+    if not loc:
+        data.clear()
+        return
+    for step in loc[:-1]:
+        if step not in data:
+            return
+        data = data[step]
+    data.pop(loc[-1], None)
+
+
+def _follows_from(loc: Loc, error: ErrorDetails, open_ends: frozenset[Loc]) -> bool:
+    """Return True when the error is about a stand-in, or about a rule that one may have broken."""
+    return loc in open_ends or (error["type"] == "value_error" and any(_reaches(loc, end) for end in open_ends))
+
+
+def _findings(told: _Told, masked: _Masked, referenced: frozenset[Loc]) -> Iterator[Finding]:
     """Say what was found, once for each place."""
-    groups: dict[_Way, tuple[Spot, list[ErrorDetails]]] = {}
-    for spot, error in found:
-        is_rule = error["type"] == "value_error"
-        if spot.loc in silent or (is_rule and _reaches(spot.loc, silent)):
-            continue
-        is_about_a_key = error["type"] in ("missing", "extra_forbidden")
-        groups.setdefault(error["loc"] if is_about_a_key else spot.loc, (spot, []))[1].append(error)
-    return [Finding(spot, _said(spot.loc, errors, masked, referenced)) for spot, errors in groups.values()]
+    groups: dict[tuple[_Way, bool], tuple[Loc, list[ErrorDetails]]] = {}
+    for loc, error in told:
+        is_about_key = error["type"] in ("missing", "extra_forbidden") or error["loc"][-1:] == ("[key]",)
+        groups.setdefault((error["loc"] if is_about_key else loc, is_about_key), (loc, []))[1].append(error)
+    for (_, is_about_key), (loc, errors) in groups.items():
+        kind = errors[0]["type"]
+        if kind == "too_short" and any(_reaches(loc, other) for other, _ in told if other != loc):
+            continue  # those that are there were not counted, and have been told of
+        message = _said(loc, errors, masked, referenced)
+        yield Finding((*loc, _tag(errors[0])) if kind == "union_tag_invalid" else loc, message, is_about_key)
+
+
+def _tag(error: ErrorDetails) -> str:
+    return str(error["ctx"]["discriminator"]).strip("'")
 
 
 def _said(loc: Loc, errors: Sequence[ErrorDetails], masked: _Masked, referenced: frozenset[Loc]) -> str:
-    if _reaches(loc, referenced):
+    if any(_reaches(loc, inner) for inner in referenced):
         errors = [masked[error["loc"]] for error in errors if error["loc"] in masked]
         if not errors:
             return HIDDEN
@@ -140,9 +162,9 @@ def _said(loc: Loc, errors: Sequence[ErrorDetails], masked: _Masked, referenced:
     return type_sentence([error["type"] for error in telling]) or sentence(telling[0])
 
 
-def _reaches(outer: Loc, inner: frozenset[Loc]) -> bool:
-    """Return True when one of the inner parts is the outer one, or stands in it."""
-    return any(loc[: len(outer)] == outer for loc in inner)
+def _reaches(outer: Loc, inner: Loc) -> bool:
+    """Return True when the inner part is the outer one, or stands in it."""
+    return inner[: len(outer)] == outer
 
 
 def _readings(value: str) -> tuple[Any, ...]:

@@ -33,6 +33,13 @@ def parse_duration(value: Any) -> Any:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def spell_duration(seconds: float) -> str:
+    """Return the seconds as an operator writes them, in the largest unit that needs no fraction."""
+    milliseconds = round(seconds * 1000)
+    unit = next(unit for unit in ("h", "m", "s", "ms") if milliseconds % round(_UNITS[unit] * 1000) == 0)
+    return f"{milliseconds // round(_UNITS[unit] * 1000)}{unit}" if milliseconds else "0s"
+
+
 def parse_size(value: Any) -> Any:
     """Turn `256KiB`, `64MiB` into bytes; leave an int that came from a default.
 
@@ -43,6 +50,12 @@ def parse_size(value: Any) -> Any:
     if match is None:
         raise ValueError(f"{value!r} is not a size; write a number with its unit: 512B, 256KiB, 64MiB, 1GiB")
     return int(match[1]) * _SIZES[match[2]]
+
+
+def spell_size(size: int) -> str:
+    """Return the bytes as an operator writes them, in the largest unit that needs no fraction."""
+    unit = next(unit for unit in ("GiB", "MiB", "KiB", "B") if size % _SIZES[unit] == 0)
+    return f"{size // _SIZES[unit]}{unit}" if size else "0B"
 
 
 def find_file(value: Any, info: ValidationInfo) -> Any:
