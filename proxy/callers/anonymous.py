@@ -1,18 +1,21 @@
 """Anybody on this machine: no proof is asked."""
 
-import ipaddress
-from typing import Literal
+from typing import Final, Literal
 
 from proxy.callers.base import Caller, CallerSettings
 from proxy.core.message import RequestHead
 from proxy.core.principal import Principal
 
+_LOOPBACK: Final = ("127.", "::ffff:127.")
+_HERE: Final = frozenset({"::1", ""})
+"""IPv6's own address, and what a Unix socket has for one."""
+
 
 class AnonymousSettings(CallerSettings):
-    """Let anybody in who can reach the listener."""
+    """Let anybody on this machine in, without proof."""
 
     kind: Literal["anonymous"]
-    """The caller's kind."""
+    """No proof is asked."""
     allow_remote: bool = False
     """Let callers from other machines in as well."""
 
@@ -23,11 +26,11 @@ class Anonymous(Caller):
     Settings = AnonymousSettings
 
     def __init__(self, name: str, settings: AnonymousSettings) -> None:
-        self._principal = Principal(name, settings.kind)
+        self._principal = Principal(name, "anonymous")
         self._allow_remote = settings.allow_remote
 
     def authenticate(self, head: RequestHead) -> Principal | None:
-        """Return the principal unless the caller is on another machine."""
-        if self._allow_remote or not head.peer or ipaddress.ip_address(head.peer).is_loopback:
+        """Return the principal, unless the request comes from another machine."""
+        if self._allow_remote or head.peer in _HERE or head.peer.startswith(_LOOPBACK):
             return self._principal
         return None
