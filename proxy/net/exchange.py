@@ -156,6 +156,8 @@ class Connection(asyncio.Protocol):
         if not self._closed:
             self._closed = True
             self._home.forget(self)
+            if self._answered is not None:
+                self._answered.cancel()  # nobody waits for it, or the wait is given up
             if self._transport is not None:
                 self._transport.abort()
 
@@ -190,8 +192,8 @@ class Connection(asyncio.Protocol):
         """Hear that the connection ended: in good order, or in the middle of something."""
         self._transport = None
         if self._answered is None or (exc is None and self.answer.end()):
-            self.close()
             self._wake(None)
+            self.close()
         elif self.answer.started:
             self._fail(
                 UpstreamUnreachableError("the upstream broke off its answer", proxy_error="connection_terminated")
@@ -212,8 +214,8 @@ class Connection(asyncio.Protocol):
     def _fail(self, error: ProxyError) -> None:
         if not self.answer.complete:
             self._error = error
-        self.close()
         self._wake(error)
+        self.close()
 
     def _wake(self, error: ProxyError | None) -> None:
         for waiter in (self._answered, self._drained):
