@@ -7,7 +7,6 @@ from typing import Final
 
 from proxy.net.runtime import Runtime
 
-
 SHORTEST: Final = 0.1
 """Seconds; clocks are not exact, and an alarm that rings a moment too early is set again."""
 
