@@ -154,8 +154,8 @@ class Source:
     # What operators order
 
     async def prime(self) -> None:
-        """Fetch a token that is part of the configuration, so that no request waits; a failure meets the requests."""
-        if not self.renewable:
+        """Fetch a token that is part of the configuration, once, so that no request waits; a failure meets them."""
+        if not self.renewable and self._held is None:
             with suppress(ProxyError):
                 await self._wait(Trigger.FIRST)
 

@@ -67,6 +67,8 @@ async def test_a_token_without_expiry_is_never_replaced() -> None:
 async def test_a_configured_token_is_there_before_the_first_request_and_for_ever() -> None:
     room = TokenRoom(credential=StaticCredential)
     await room.source.prime()
+    await room.source.prime()
+    assert room.credential.count == 1
     held = room.source.current()
     assert value(held) == "planted-1"
     await room.clock.advance(seconds=1e8)
