@@ -131,6 +131,7 @@ class Pipeline:
             identifier=request.trace.identifier,
             drops_cookies=plan.drops_cookies,
             note=request.note,
+            signed_query=request.signed_query,
         )
         await relay.run(plan.settings.timeouts.idle)
 
@@ -145,8 +146,8 @@ class Pipeline:
         if inbound.answered:
             return  # the relay has cut the connection: there is no way back to a status
         trace.refused(error.status)
-        if not inbound.body_is_here:
-            inbound.keep_alive = False  # what is still coming of the body is nobody's request
+        if not inbound.body_is_here or isinstance(error, RequestInvalidError):
+            inbound.keep_alive = False  # what is still coming is nobody's request, or nobody knows where it begins
         inbound.answered = True
         try:
             inbound.write(

@@ -17,13 +17,15 @@ from proxy.net.answer import AnswerReader, Fields
 _VIA: Final = f"Via: 1.1 {PSEUDONYM}\r\n".encode("ascii")
 _NOT_OURS: Final = HOP_BY_HOP | {b"content-length", b"x-request-id"}
 _WITHOUT_COOKIES: Final = _NOT_OURS | {b"set-cookie", b"set-cookie2"}
+_ADDRESSES: Final = frozenset({b"location", b"content-location", b"link", b"refresh"})
+"""Header lines in which an address may stand."""
 _BODILESS: Final = frozenset({204, 304})
 
 
 class Relay:
     """One answer on its way to one caller."""
 
-    __slots__ = ("_chunked", "_drops", "_exchange", "_identifier", "_inbound", "_method", "_note")
+    __slots__ = ("_chunked", "_drops", "_exchange", "_identifier", "_inbound", "_method", "_note", "_signed_query")
 
     def __init__(
         self,
@@ -34,8 +36,10 @@ class Relay:
         identifier: str,
         drops_cookies: bool,
         note: bytes = b"",
+        signed_query: bytes = b"",
     ) -> None:
         self._inbound = inbound
+        self._signed_query = signed_query
         self._exchange = exchange
         self._method = method
         self._identifier = identifier
@@ -77,7 +81,8 @@ class Relay:
     def _head(self, answer: AnswerReader, size: int | None) -> bytes:
         """Return status line and header lines. `size`: of the whole body in bytes, when it is known."""
         parts = [STATUS_LINES[answer.status]]
-        announced, identified = copy_fields(answer.headers, self._drops, parts)
+        fields = without_echo(answer.headers, self._signed_query) if self._signed_query else answer.headers
+        announced, identified = copy_fields(fields, self._drops, parts)
         parts += (_VIA, self._note)
         if not identified:
             parts += (b"X-Request-Id: ", self._identifier.encode("ascii"), b"\r\n")
@@ -115,6 +120,17 @@ def copy_fields(fields: Fields, drops: frozenset[bytes], parts: list[bytes]) -> 
             parts += (name, b": ", value, b"\r\n")
             identified = True
     return announced, identified
+
+
+def without_echo(fields: Fields, signed_query: bytes) -> Fields:
+    """Return the header lines; where an API repeats the address it was asked for, without what the token added."""
+    return [(name, _unsigned(value, signed_query) if name.lower() in _ADDRESSES else value) for name, value in fields]
+
+
+def _unsigned(address: bytes, signed_query: bytes) -> bytes:
+    for parameter in signed_query.split(b"&"):
+        address = address.replace(b"&" + parameter, b"").replace(parameter + b"&", b"").replace(b"?" + parameter, b"")
+    return address
 
 
 def _copy_around_connection(fields: Fields, drops: frozenset[bytes], parts: list[bytes]) -> tuple[bytes | None, bool]:

@@ -44,6 +44,8 @@ class Request:
     trace: Trace
     note: bytes = b""
     """A header line to add to the answer."""
+    signed_query: bytes = b""
+    """The parameters that the token added to the address."""
 
 
 class Sender:
@@ -82,10 +84,12 @@ class Sender:
     async def _attempt(self, request: Request, signature: Signature) -> Exchange:
         plan, body, trace = request.plan, request.body, request.trace
         trace.signature = signature
+        injection = plan.signer.injection(signature)
+        request.signed_query = injection.query
         head = plan.preparer.head(
             request.head,
             request.principal,
-            plan.signer.injection(signature),
+            injection,
             identifier=trace.identifier,
             length=body.length,
         )
