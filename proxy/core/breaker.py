@@ -105,8 +105,8 @@ class Breaker:
 
     def release(self, permit: int, now: float) -> None:
         """Give a permit back unused: nothing was learnt. A probe's place is free at once."""
-        if permit == self._generation and self._state is BreakerState.HALF_OPEN:
-            self._until = now
+        if permit == self._generation:
+            self._until = now  # a closed circuit waits for nothing, so this is the probe's
 
     def state(self, now: float) -> BreakerState:
         """Return what a request would meet now: an open circuit is half-open once its cool-down is over."""
