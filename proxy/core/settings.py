@@ -16,7 +16,9 @@ _SIZE: Final = re.compile(r"(\d+)(B|KiB|MiB|GiB)")
 class Settings(BaseModel):
     """Base of every settings record. The object that reads a record reads the very one that was parsed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
 
 def parse_duration(value: Any) -> Any:
