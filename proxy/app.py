@@ -35,6 +35,7 @@ from proxy.gateway.pipeline import Pipeline
 from proxy.gateway.record import Recorder
 from proxy.net.endpoint import Endpoint
 from proxy.net.runtime import Runtime
+from proxy.stores.watched import WatchedStore
 from proxy.telemetry.events import EventLog, EventName
 from proxy.telemetry.logs import Logs, configure
 from proxy.telemetry.metrics import UNMATCHED, Metrics
@@ -57,7 +58,8 @@ class App:
         self.metrics.watch_log(logs.dropped)
         self.events = EventLog(self.clock)
         self.health = Health()
-        self.store = stores.KINDS[self.config.store.kind](self.config.store, self.runtime)
+        store = stores.KINDS[self.config.store.kind](self.config.store, self.runtime)
+        self.store = WatchedStore(store, self.metrics, self.events)
         self.endpoint = Endpoint(self.clock)
         self.workshop = Workshop(self.endpoint, self.store, self.runtime, self.metrics, self.events)
         self.recorder = Recorder(self.clock, self.metrics.route(UNMATCHED), logs.requests)

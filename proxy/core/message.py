@@ -25,6 +25,9 @@ class RequestHead(NamedTuple):
     peer: str
     """Address of the caller's socket; empty for a Unix socket."""
 
+    def __repr__(self) -> str:
+        return f"<RequestHead {self.method}>"  # header lines, path and query may hold secrets
+
 
 @dataclass(frozen=True, slots=True)
 class Injection:

@@ -23,7 +23,7 @@ from proxy.gateway.forward import Exchange
 from proxy.gateway.graph import Graph
 from proxy.gateway.identify import identify
 from proxy.gateway.inbound import CallerGoneError, Inbound
-from proxy.gateway.prepare import request_id
+from proxy.gateway.prepare import hops_left, request_id
 from proxy.gateway.receive import has_dot_segment, receive
 from proxy.gateway.record import Recorder, Trace
 from proxy.gateway.refuse import refusal
@@ -81,6 +81,9 @@ class Pipeline:
         trace.caller = principal.name
         if self.refusing:
             raise DrainingError(retry_after=1.0)
+        if head.method == "OPTIONS" and hops_left(head) == 0:
+            self._answer_here(inbound, trace)
+            return
         body = body_of(inbound, plan.settings, record=plan.signer.can_renew)
         plan.admit()
         try:
@@ -90,6 +93,16 @@ class Pipeline:
         finally:
             plan.metrics.in_flight -= 1
             body.close()
+
+    def _answer_here(self, inbound: Inbound, trace: Trace) -> None:
+        """Be the last hop of an OPTIONS request that asks for that (RFC 9110 §7.6.2)."""
+        trace.refused(200)
+        inbound.keep_alive = inbound.keep_alive and inbound.body_is_here
+        inbound.answered = True
+        end = b"\r\n" if inbound.keep_alive else b"Connection: close\r\n\r\n"
+        inbound.write(
+            b"HTTP/1.1 200 OK\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\nContent-Length: 0\r\n" + end
+        )
 
     async def _carry(self, request: Request) -> None:
         """Send the request under a permit of the route's breaker, and pass the answer on."""

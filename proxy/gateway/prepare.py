@@ -57,6 +57,12 @@ def connection_named(head: RequestHead) -> frozenset[bytes]:
     )
 
 
+def hops_left(head: RequestHead) -> int | None:
+    """Return how many more hops an OPTIONS request may take (RFC 9110 §7.6.2); None: it does not say."""
+    given = head.fields.get("Max-Forwards", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else None
+
+
 class Preparer:
     """What is known of a route's requests before the first one comes."""
 
@@ -105,6 +111,9 @@ class Preparer:
         drops = self._dropped(injection, principal)
         if "Connection" in head.fields:
             drops |= connection_named(head)
+        if head.method == "OPTIONS" and (hops := hops_left(head)) is not None:
+            drops |= {b"max-forwards"}
+            parts.append(b"Max-Forwards: %d\r\n" % (hops - 1))
         cookies = [b"; ".join(b"%s=%s" % cookie for cookie in injection.cookies)] if injection.cookies else []
         for name, value in head.headers:
             lowered = name.lower()
