@@ -1,6 +1,7 @@
 """From what a reply says to a moment on our clock."""
 
 import math
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -59,6 +60,16 @@ def test_an_expiry_is_read_by_its_type(found: Any, kind: ExpiryType, seconds: fl
     assert lifetime(found, kind) == pytest.approx(seconds, abs=1e-5)
 
 
+def test_a_time_without_a_zone_is_utc_wherever_we_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert lifetime("2025-09-14T12:34:56", "datetime") == 2096
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 def test_a_jwt_may_be_the_token_itself() -> None:
     assert lifetime(None, "jwt", signed(exp=int(NOW) + 60)) == 60
 
@@ -75,6 +86,11 @@ def test_a_jwt_without_a_usable_exp_says_nothing(claims: dict[str, Any]) -> None
     assert lifetime(None, None, signed(**claims)) == DEFAULT_LIFETIME
     with pytest.raises(ExpiryError, match="not a JWT with an `exp`"):
         lifetime(None, "jwt", signed(**claims))
+
+
+@pytest.mark.parametrize("token", ["", "a.b.c", "\udc80.a.b", "." * 100_000])
+def test_what_is_no_jwt_says_nothing(token: str) -> None:
+    assert lifetime(None, None, token) == DEFAULT_LIFETIME
 
 
 def test_never_is_a_date_of_the_year_9999() -> None:

@@ -98,6 +98,13 @@ def test_candidates_are_paths_that_find_their_value_the_likeliest_first() -> Non
         assert len(JsonPath(path).find(document)) == 1
 
 
+def test_what_stands_too_deep_is_no_candidate() -> None:
+    deep: Any = {"token": "s3cret", "expires_in": 60}
+    for _ in range(500):
+        deep = {"a": deep}
+    assert token_candidates(reply(deep)) == expiry_candidates(reply(deep)) == ()
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 100_000, b"null", b"[]"])
 def test_a_reply_without_texts_has_no_candidates(body: bytes) -> None:
     assert token_candidates(Reply(200, (), body, 0.0)) == ()

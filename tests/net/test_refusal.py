@@ -1,6 +1,7 @@
 """What the answers of a token endpoint mean."""
 
 import json
+import time
 
 import pytest
 
@@ -93,6 +94,16 @@ def test_a_redirect_is_refused_and_its_host_named(location: str, named: str) -> 
 )
 def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> None:
     assert retry_after(reply(503, Retry_After=value)) == seconds
+
+
+def test_a_date_without_a_zone_is_utc_wherever_we_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert retry_after(reply(503, Retry_After="Fri, 15 Jan 2027 08:00:30 -0000")) == 30
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_without_retry_after_there_is_none() -> None:
