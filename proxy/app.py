@@ -123,15 +123,25 @@ class App:
     async def reload(self) -> None:
         """Read the configuration again and use it, or say why not and change nothing."""
         async with self._reloading:
+            sources = self.sources
             try:
                 loaded = load(self.path, os.environ)
                 sources = await build_sources(loaded.config.credentials, self.workshop, self.sources)
                 graph = self._graph(loaded.config, sources)
             except (ConfigError, OSError) as error:
+                self._discard(sources)
                 self.metrics.config_reloaded("refused", self.clock.now())
                 self.events.record("error", EventName.CONFIG_REFUSED, detail=str(error))
                 return
             self._take(loaded, sources, graph)
+
+    def _discard(self, sources: Sources) -> None:
+        """Undo the making of sources that will not be used."""
+        for name, source in sources.by_name.items():
+            if self.sources.by_name.get(name) is not source:
+                source.close()
+        for source in self.sources.by_name.values():
+            source.watch()
 
     def _take(self, loaded: Loaded, sources: Sources, graph: Graph) -> None:
         """Put the new graph in the old one's place, in one step."""

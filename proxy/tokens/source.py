@@ -91,11 +91,15 @@ class Source:
         self._missing = Trigger.FIRST
         self._uses_at_adoption = 0
         self._closed = False
-        metrics.watch(self._expires_at, lambda: self._generation, lambda: self._gate.state.value)
+        self.watch()
 
     def __repr__(self) -> str:
         state = "none" if self._held is None else self._held.state(self._now()).value
         return f"<Source {self.name}, {state}, generation {self._generation}, {self._flight!r}>"
+
+    def watch(self) -> None:
+        """Let a scrape read this source's state under its name; of several, the last to ask is read."""
+        self._metrics.watch(self._expires_at, lambda: self._generation, lambda: self._gate.state.value)
 
     @property
     def breaker(self) -> Breaker:
