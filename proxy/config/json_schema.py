@@ -41,7 +41,7 @@ def _node(schema: dict[str, Any]) -> dict[str, Any]:
         there = {"$ref": f"#/definitions/{_defined(ref.rpartition('/')[2])}"}
         # Draft 7 lets a reference stand alone: what is beside it does not count.
         return {"description": schema["description"], "allOf": [there]} if "description" in schema else there
-    about = {key: schema[key] for key in ("description", "examples") if key in schema}
+    about: dict[str, Any] = {key: schema[key] for key in ("description", "examples") if key in schema}
     if (default := _default(schema)) is not None:
         about["default"] = default
     inner = {key: _inner(key, value) for key, value in schema.items() if key not in (*_ABOUT, *_DROPPED)}

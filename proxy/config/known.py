@@ -4,7 +4,9 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from proxy import callers, credentials, extractors, injectors, stores
 from proxy.config.schema import Config
+from proxy.core.kinds import Table
 
 
 @functools.cache
@@ -17,6 +19,21 @@ def keys_at(way: Sequence[str | int]) -> Mapping[str, Any]:
     """Return the keys that a mapping may have, each with its schema; none when any key may stand there."""
     properties = _follow(way).get("properties", {})
     return dict(properties)
+
+
+def families() -> dict[str, dict[str, Any]]:
+    """Return every family's kinds, each with the JSON Schema of its settings."""
+    tables: dict[str, Table[Any]] = {
+        "callers": callers.KINDS,
+        "credentials": credentials.KINDS,
+        "stores": stores.KINDS,
+        "extractors": extractors.KINDS,
+        "injectors": injectors.KINDS,
+    }
+    return {
+        family: {kind: made.Settings.model_json_schema(by_alias=True) for kind, made in table.items()}
+        for family, table in tables.items()
+    }
 
 
 def _follow(way: Sequence[str | int]) -> dict[str, Any]:

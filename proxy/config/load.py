@@ -34,6 +34,13 @@ class Examined:
     problems: tuple[Problem, ...]
     """Errors and warnings in the order of their places."""
     files: Mapping[Path, str]
+    unresolved: frozenset[Loc] = frozenset()
+    """Values whose references lead nowhere here: the configuration has stand-ins for them."""
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Return what makes the configuration unusable."""
+        return tuple(problem for problem in self.problems if not problem.warning)
 
 
 def load(path: Path, environ: Mapping[str, str], *, resolve: bool = True) -> Loaded:
@@ -48,7 +55,7 @@ def load(path: Path, environ: Mapping[str, str], *, resolve: bool = True) -> Loa
         ConfigError: it cannot be used; all problems are in it.
     """
     examined = examine(path, environ, resolve=resolve)
-    if examined.config is None or any(not problem.warning for problem in examined.problems):
+    if examined.config is None or examined.errors:
         raise ConfigError(examined.problems, examined.files)
     return Loaded(examined.config, examined.problems, examined.files)
 
@@ -67,6 +74,7 @@ class _Examination:
         self._strict = strict
         self._surroundings = Surroundings(path.parent.absolute(), environ)
         self._problems: dict[tuple[Place, str], bool] = {}
+        self._unresolved: frozenset[Loc] = frozenset()
 
     def outcome(self) -> Examined:
         config = None
@@ -80,7 +88,7 @@ class _Examination:
             for (place, message), warning in self._problems.items()
         )
         ordered = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
-        return Examined(config, ordered, self._surroundings.files)
+        return Examined(config, ordered, self._surroundings.files, self._unresolved)
 
     def _text(self) -> str | None:
         """Return what stands in the file, if it is text."""
@@ -105,6 +113,7 @@ class _Examination:
             self._error(place_of(root, loc), message)
         for loc, message in resolution.missing.items():
             self._note(place_of(root, loc), message, warning=not self._strict)
+        self._unresolved = frozenset(resolution.missing)
         open_ends = frozenset(flawed | resolution.malformed.keys() | resolution.missing.keys())
         verdict = validate(root, resolution, open_ends, self._surroundings)
         for finding in verdict.findings:

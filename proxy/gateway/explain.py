@@ -1,0 +1,124 @@
+"""Tells what would become of a request, and why, without sending anything."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from multidict import CIMultiDict
+
+from proxy.callers import KINDS
+from proxy.callers.base import CallerSettings
+from proxy.core.errors import ProxyError, RequestInvalidError, RouteNotFoundError
+from proxy.core.headers import TOKEN
+from proxy.core.message import RequestHead
+from proxy.core.origin import parse_upstream
+from proxy.core.principal import Principal
+from proxy.core.route import RouteTable
+from proxy.core.secret import MASK, Secret
+from proxy.core.token import Token
+from proxy.credentials.base import CredentialSettings
+from proxy.gateway.identify import identify
+from proxy.gateway.prepare import Preparer
+from proxy.gateway.receive import has_dot_segment
+from proxy.gateway.settings import RouteSettings
+from proxy.injectors import inject_all, make_injector
+
+_TARGET: Final = re.compile(r"/[!-~]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What would be sent upstream, without a secret in it."""
+
+    method: str
+    url: str
+    headers: tuple[str, ...]
+    """Names only: a value may be the caller's secret or the credential's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What would become of a request."""
+
+    route: str | None
+    considered: tuple[tuple[str, str], ...]
+    """Every route in order, and why it takes the request or does not."""
+    callers: tuple[tuple[str, str], ...] = ()
+    """Name and kind of everyone who may use the route."""
+    caller: str | None = None
+    """Who sent it."""
+    credentials: tuple[str, ...] = ()
+    refusal: ProxyError | None = None
+    """Why it would go no further."""
+    outgoing: Outgoing | None = None
+
+
+def head_of(method: str, url: str, headers: Iterable[str]) -> RequestHead:
+    """Return the request head that a caller on this machine would send.
+
+    Args:
+        method: such as GET.
+        url: `/path?query`, or with `http://host` before it.
+        headers: lines, `Name: value`.
+
+    Raises:
+        ValueError: one of them is not what it should be.
+    """
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/") if separator and scheme in ("http", "https") else ("", "", url)
+    target = slash + path or "/"
+    if not _TARGET.fullmatch(target):
+        raise ValueError("the URL is a path such as /billing/x, or http://host/billing/x, percent-encoded")
+    lines = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in headers)]
+    if not TOKEN.fullmatch(method) or not all(TOKEN.fullmatch(name) for name, _ in lines):
+        raise ValueError("a method is a word such as GET; a header is 'Name: value'")
+    if authority:
+        lines.append(("Host", authority))
+    fields = CIMultiDict(lines)
+    raw = tuple((name.encode(), value.encode()) for name, value in lines)
+    path, question_mark, query = target.partition("?")
+    host = fields.get("Host", "").lower().rpartition("@")[2]
+    name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
+    return RequestHead(method, path, question_mark + query, name, raw, fields, "127.0.0.1")
+
+
+def explain(
+    head: RequestHead,
+    *,
+    routes: Mapping[str, RouteSettings],
+    callers: Mapping[str, CallerSettings],
+    credentials: Mapping[str, CredentialSettings],
+) -> Explanation:
+    """Return what would become of the request."""
+    table = RouteTable((route.match, name) for name, route in routes.items())
+    considered = tuple(table.explain(head))
+    name = table.match(head)
+    if name is None:
+        return Explanation(None, considered, refusal=RouteNotFoundError())
+    route = routes[name]
+    known = {caller: KINDS[settings.kind](caller, settings) for caller, settings in callers.items()}
+    allowed = tuple((caller, callers[caller].kind) for caller in route.callers)
+    try:
+        if route.dot_segments == "refuse" and has_dot_segment(head.path):
+            raise RequestInvalidError("the path has dot segments; the route lets them through if dot_segments is pass")
+        principal = identify(head, tuple(known[caller] for caller in route.callers), known.values())
+        outgoing = _outgoing(head, principal, route, [credentials[one] for one in route.credential_names])
+    except ProxyError as error:
+        return Explanation(name, considered, allowed, refusal=error)
+    return Explanation(name, considered, allowed, principal.name, route.credential_names, outgoing=outgoing)
+
+
+def _outgoing(
+    head: RequestHead, principal: Principal, route: RouteSettings, credentials: Iterable[CredentialSettings]
+) -> Outgoing:
+    origin, base = parse_upstream(route.upstream)
+    injectors = [make_injector(settings) for credential in credentials for settings in credential.inject]
+    injection = inject_all(injectors, Token(Secret(MASK), issued_at=0.0))
+    preparer = Preparer(origin, base, route.match.path, strip_prefix=route.strip_prefix)
+    sent = preparer.head(head, principal, injection, identifier=MASK, length=-1).decode("latin-1")
+    first, *lines = sent.removesuffix("\r\n\r\n").split("\r\n")
+    method, target, _ = first.split(" ")
+    url = f"{origin.scheme}://{origin.authority}{target.replace(quote(MASK, safe=''), MASK)}"
+    return Outgoing(method, url, tuple(line.partition(":")[0] for line in lines))
