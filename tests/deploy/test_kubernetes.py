@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from proxy import __version__
+from proxy.config.schema import ListenSettings
+from proxy.core.settings import parse_duration
 from tests.deploy.tools import DEPLOY, run
 
 KUBERNETES = DEPLOY / "kubernetes"
@@ -16,7 +18,8 @@ SCHEMA = json.loads((Path(__file__).parent / "schemas" / "monitors.json").read_t
 MANIFESTS = tuple(
     path for path in sorted(KUBERNETES.glob("*/*.yaml")) if path.name not in {"kustomization.yaml", "countersign.yaml"}
 )
-PORTS = {"proxy": 8080, "metrics": 8082}
+LISTEN = ListenSettings()
+PORTS = {name: getattr(LISTEN, name).port for name in ListenSettings.model_fields}
 
 
 def within(path: Path) -> str:
@@ -92,6 +95,11 @@ def test_a_pod_runs_as_nobody_and_holds_no_key_to_the_cluster(pod: dict[str, Any
     assert pod["automountServiceAccountToken"] is False
 
 
+@pytest.mark.parametrize("pod", [pod for pod, _ in pods()])
+def test_no_service_sets_our_options_by_its_name(pod: dict[str, Any]) -> None:
+    assert pod["enableServiceLinks"] is False
+
+
 def test_the_sidecar_is_native_and_ready_before_the_application_starts() -> None:
     pod = load(KUBERNETES / "sidecar" / "deployment.yaml")["spec"]["template"]["spec"]
     (sidecar,) = pod["initContainers"]
@@ -106,8 +114,9 @@ def test_only_the_sidecar_holds_the_secrets() -> None:
 
 def test_the_gateway_waits_for_its_longest_answer_before_it_dies() -> None:
     pod = load(KUBERNETES / "base" / "deployment.yaml")["spec"]["template"]["spec"]
-    waits = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert pod["terminationGracePeriodSeconds"] > waits + 60
+    drain = load(KUBERNETES / "gateway" / "countersign.yaml")["drain"]
+    waits = sum(parse_duration(drain[name]) for name in ("delay", "timeout"))
+    assert waits < pod["terminationGracePeriodSeconds"]
 
 
 def test_every_selector_of_the_gateway_finds_its_pods() -> None:
@@ -135,7 +144,7 @@ def test_the_monitors_find_the_metrics() -> None:
 
 
 def test_the_admin_port_is_offered_to_nobody() -> None:
-    assert "8081" not in "".join(path.read_text() for path in MANIFESTS)
+    assert str(PORTS["admin"]) not in "".join(path.read_text() for path in MANIFESTS)
 
 
 def test_the_manifests_name_this_version() -> None:
