@@ -12,6 +12,7 @@ from aiohttp import web
 from proxy import callers
 from proxy.admin.api import admin_app
 from proxy.admin.health import Health
+from proxy.admin.listener import listen
 from proxy.callers.api_key import ApiKeySettings, hash_key
 from proxy.core.clock import Clock
 from proxy.credentials.base import CredentialSettings
@@ -131,10 +132,8 @@ class Operator:
 async def listening(app: web.Application) -> AsyncIterator[Operator]:
     """Serve on a free port of this machine."""
     async with AsyncExitStack() as stack:
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        await runner.setup()
+        runner = await listen(app, "127.0.0.1", 0)
         stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
         session = await stack.enter_async_context(aiohttp.ClientSession())
         yield Operator(session, f"http://127.0.0.1:{runner.addresses[0][1]}")
 

@@ -116,3 +116,15 @@ def test_however_many_guess_only_so_many_are_remembered() -> None:
         lockout.check("192.0.2.1")
     lockout.failed("198.51.100.1")
     lockout.check("192.0.2.1")
+
+
+def test_whoever_guesses_again_is_not_the_next_to_be_forgotten() -> None:
+    lockout = Lockout(FakeClock())
+    for _ in range(TRIES - 1):
+        lockout.failed("192.0.2.1")
+    for number in range(PEERS - 1):
+        lockout.failed(f"10.0.{number >> 8}.{number & 255}")
+    lockout.failed("192.0.2.1")
+    lockout.failed("198.51.100.1")
+    with pytest.raises(LockedOutError):
+        lockout.check("192.0.2.1")
