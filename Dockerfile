@@ -6,11 +6,11 @@ FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
 # pip stays outside the environment, and so outside the final image's environment.
 RUN python3 -m venv --without-pip /opt/countersign
-COPY deploy/requirements-build.txt deploy/requirements.txt deploy/
+COPY requirements-build.lock requirements.lock ./
 RUN python3 -m pip --python /opt/countersign/bin/python install \
-      --no-cache-dir --no-deps --require-hashes --only-binary :all: -r deploy/requirements.txt \
+      --no-cache-dir --no-deps --require-hashes --only-binary :all: -r requirements.lock \
  && python3 -m venv /opt/build \
- && /opt/build/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: -r deploy/requirements-build.txt
+ && /opt/build/bin/pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY proxy proxy
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /dist . \

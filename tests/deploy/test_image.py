@@ -7,7 +7,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from proxy import __version__
-from tests.deploy.tools import DEPLOY, ROOT, run
+from tests.deploy.tools import ROOT, run
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -16,12 +16,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 def locked(name: str) -> dict[str, str]:
     """Return the version of each package in a lock file that is followed by its hash."""
     entry = re.compile(r"^([\w.-]+)==(\S+)[^\\\n]*\\\n +--hash=sha256:[0-9a-f]{64}\b", re.MULTILINE)
-    return {canonicalize_name(package): version for package, version in entry.findall((DEPLOY / name).read_text())}
+    return {canonicalize_name(package): version for package, version in entry.findall((ROOT / name).read_text())}
 
 
 def wanted() -> Iterator[tuple[str, Requirement]]:
-    yield from (("requirements.txt", Requirement(text)) for text in PROJECT["project"]["dependencies"])
-    yield from (("requirements-build.txt", Requirement(text)) for text in PROJECT["build-system"]["requires"])
+    yield from (("requirements.lock", Requirement(text)) for text in PROJECT["project"]["dependencies"])
+    yield from (("requirements-build.lock", Requirement(text)) for text in PROJECT["build-system"]["requires"])
 
 
 def test_hadolint_finds_nothing() -> None:
@@ -31,12 +31,12 @@ def test_hadolint_finds_nothing() -> None:
 @pytest.mark.parametrize(("lock", "requirement"), tuple(wanted()), ids=str)
 def test_the_lock_satisfies_the_project(lock: str, requirement: Requirement) -> None:
     version = locked(lock).get(canonicalize_name(requirement.name), "none")
-    assert requirement.specifier.contains(version), "run deploy/lock.sh"
+    assert requirement.specifier.contains(version), "run make lock"
 
 
-@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-build.txt"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-build.lock"])
 def test_every_package_of_the_image_is_locked_by_hash(lock: str) -> None:
-    packages = re.findall(r"^[\w.-]+==", (DEPLOY / lock).read_text(), re.M)
+    packages = re.findall(r"^[\w.-]+==", (ROOT / lock).read_text(), re.M)
     assert len(locked(lock)) == len(packages) > 0
 
 
