@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from aiohttp import web
 
 from proxy import callers, stores
 from proxy.admin.api import admin_app
 from proxy.admin.health import Health, health_app
+from proxy.admin.listener import open_listener
 from proxy.callers.base import Caller
-from proxy.config.address import Address
 from proxy.config.load import Loaded, load
 from proxy.config.schema import Config
 from proxy.config.watch import changes
@@ -101,8 +100,8 @@ class App:
             self.listener, listen.proxy.host, listen.proxy.port, backlog=BACKLOG
         )
         self.sites = [
-            await _site(health_app(self.health, self.metrics), listen.metrics),
-            await _site(admin_app(self), listen.admin),
+            await open_listener(health_app(self.health, self.metrics), listen.metrics.host, listen.metrics.port),
+            await open_listener(admin_app(self), listen.admin.host, listen.admin.port),
         ]
         self.metrics.config_loaded(self.clock.now())
         self.health.is_configured = True
@@ -197,13 +196,6 @@ def _callers(config: Config, current: Config, previous: Graph) -> Mapping[str, C
         else callers.KINDS[settings.kind](name, settings)
         for name, settings in config.callers.items()
     }
-
-
-async def _site(app: web.Application, address: Address) -> web.AppRunner:
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
-    await runner.setup()
-    await web.TCPSite(runner, address.host, address.port).start()
-    return runner
 
 
 def _settle_memory() -> None:

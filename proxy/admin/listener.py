@@ -14,7 +14,7 @@ from proxy.admin.problem import InternalError, OrderInvalidError
 _LOGGER: Final = logging.getLogger(__name__)
 
 
-async def listen(app: web.Application, host: str, port: int) -> web.AppRunner:
+async def open_listener(app: web.Application, host: str, port: int) -> web.AppRunner:
     """Serve the application there, until the runner's `cleanup`.
 
     Raises:

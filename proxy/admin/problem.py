@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from proxy.core.errors import DOCUMENTATION
-from proxy.telemetry.redaction import clean
+from proxy.core.secret import scrub
 
 
 class AdminError(Exception):
@@ -30,7 +30,7 @@ class AdminError(Exception):
             "type": DOCUMENTATION + self.code,
             "title": self.title,
             "status": self.status,
-            "detail": clean(self.detail),
+            "detail": scrub(self.detail),
         }
         return web.Response(
             status=self.status,

@@ -12,7 +12,7 @@ from aiohttp import web
 from proxy import callers
 from proxy.admin.api import admin_app
 from proxy.admin.health import Health
-from proxy.admin.listener import listen
+from proxy.admin.listener import open_listener
 from proxy.callers.api_key import ApiKeySettings, hash_key
 from proxy.core.clock import Clock
 from proxy.credentials.base import CredentialSettings
@@ -132,7 +132,7 @@ class Operator:
 async def listening(app: web.Application) -> AsyncIterator[Operator]:
     """Serve on a free port of this machine."""
     async with AsyncExitStack() as stack:
-        runner = await listen(app, "127.0.0.1", 0)
+        runner = await open_listener(app, "127.0.0.1", 0)
         stack.push_async_callback(runner.cleanup)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         yield Operator(session, f"http://127.0.0.1:{runner.addresses[0][1]}")

@@ -40,6 +40,11 @@ async def test_a_stranger_gets_the_same_answer_everywhere(
     assert answer.json["type"].endswith("/admin-unauthenticated")
 
 
+async def test_a_stranger_is_told_how_to_send_a_key(operator: Operator) -> None:
+    answer = await operator.get("/", key=None)
+    assert answer.json["detail"] == "send an admin key as `Authorization: Bearer KEY`"
+
+
 async def test_every_route_of_the_listener_is_in_the_list_of_operations(process: Process) -> None:
     served = {
         (route.method, resource.canonical)

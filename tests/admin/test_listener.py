@@ -6,13 +6,13 @@ import pytest
 from aiohttp import web
 
 from proxy.admin.health import Health, health_app
-from proxy.admin.listener import listen
+from proxy.admin.listener import open_listener
 from proxy.telemetry.metrics import Metrics
 
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    runner = await listen(health_app(Health(), Metrics()), "127.0.0.1", 0)
+    runner = await open_listener(health_app(Health(), Metrics()), "127.0.0.1", 0)
     yield runner.addresses[0][1]
     await runner.cleanup()
 
@@ -59,7 +59,7 @@ async def test_a_mistake_of_ours_is_logged_and_not_shown(caplog: pytest.LogCaptu
 
     app = web.Application()
     app.router.add_get("/", fail)
-    runner = await listen(app, "127.0.0.1", 0)
+    runner = await open_listener(app, "127.0.0.1", 0)
     answer = await exchange(runner.addresses[0][1], b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     await runner.cleanup()
     assert b" 500 Internal Server Error\r\n" in answer
@@ -70,7 +70,7 @@ async def test_a_mistake_of_ours_is_logged_and_not_shown(caplog: pytest.LogCaptu
 
 async def test_an_address_that_is_taken_is_an_error(port: int) -> None:
     with pytest.raises(OSError, match=str(port)):
-        await listen(health_app(Health(), Metrics()), "127.0.0.1", port)
+        await open_listener(health_app(Health(), Metrics()), "127.0.0.1", port)
 
 
 async def test_connections_are_kept_and_end_with_the_runner(port: int) -> None:
