@@ -39,7 +39,7 @@ class _Slot(Generic[T]):
         """Put a route in; where it asks for the same as an earlier one, the earlier one stays."""
         if not (self._by_names or entry.match.methods or entry.match.headers):
             self._everything = entry
-        wanted = sorted((name.lower(), value) for name, value in entry.match.headers.items())
+        wanted = sorted(entry.match.headers.items())
         entries = self._by_names.setdefault(tuple(name for name, _ in wanted), {})
         for method in entry.match.methods or (None,):
             entries.setdefault((method, *(value for _, value in wanted)), entry)
