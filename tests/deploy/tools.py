@@ -11,7 +11,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
 _REMEDIES: Final = {"promtool": "install Prometheus (the package `prometheus` of Debian and of Homebrew)"}
-_GROUP: Final = "install the dependency group `deploy` of pyproject.toml: pip install --group deploy"
+_GROUP: Final = "install requirements-dev.lock, as `make test` does"
 
 
 def run(tool: str, *arguments: str | Path) -> str:
