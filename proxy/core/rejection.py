@@ -8,7 +8,6 @@ refuses nothing: a token is renewed on evidence only.
 
 import codecs
 import re
-import zlib
 from collections.abc import Iterable
 from enum import Enum
 from functools import cached_property
@@ -17,6 +16,7 @@ from typing import Annotated, Any, Final, Self
 import orjson
 from pydantic import AfterValidator, Field, model_validator
 
+from proxy.core.coding import CodingError, decode
 from proxy.core.headers import TOKEN
 from proxy.core.json_path import JsonPath
 from proxy.core.message import RawHeaders
@@ -26,8 +26,7 @@ PREFIX_LIMIT: Final = 64 * 1024
 """Bytes of a body that rules look at, before and after decompression."""
 
 _STREAMS: Final = ("text/event-stream", "application/x-ndjson", "multipart/x-mixed-replace")
-_CODINGS: Final = {"": (0,), "identity": (0,), "gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
-"""Content codings by zlib's window bits; 0: none. Some servers send `deflate` without its zlib wrapper."""
+_CODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 _UNREADABLE: Final = object()
 
 
@@ -39,7 +38,7 @@ def _path(text: str) -> str:
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         remedy = "write a backslash before each of ( [ { * + ? . that stands for itself"
         raise ValueError(f"not a regular expression: {error}; {remedy}") from None
     return text
@@ -98,7 +97,10 @@ class _Body:
     @cached_property
     def plain(self) -> bytes | None:
         """Without its content coding; None: unreadable."""
-        return _decode(self._coding, self._prefix[:PREFIX_LIMIT])
+        try:
+            return decode(self._prefix[:PREFIX_LIMIT], self._coding, limit=PREFIX_LIMIT)
+        except CodingError:
+            return None
 
     @cached_property
     def text(self) -> str | None:
@@ -195,13 +197,3 @@ def _coding(headers: RawHeaders) -> str:
 def _is_readable(headers: RawHeaders) -> bool:
     media_types = _values(headers, b"content-type")
     return _coding(headers) in _CODINGS and not any(kind.lower().startswith(_STREAMS) for kind in media_types)
-
-
-def _decode(coding: str, data: bytes) -> bytes | None:
-    """Return the decoded beginning of a body, bounded like its input; None: it cannot be read."""
-    for window_bits in _CODINGS.get(coding, ()):
-        try:
-            return zlib.decompressobj(window_bits).decompress(data, PREFIX_LIMIT) if window_bits else data
-        except zlib.error:
-            continue
-    return None
