@@ -98,7 +98,7 @@ class _Body:
     def plain(self) -> bytes | None:
         """Without its content coding; None: unreadable."""
         try:
-            return decode(self._prefix[:PREFIX_LIMIT], self._coding, limit=PREFIX_LIMIT)
+            return decode(self._prefix, self._coding, limit=PREFIX_LIMIT)
         except CodingError:
             return None
 

@@ -58,6 +58,11 @@ def test_all_conditions_of_a_rule_must_hold() -> None:
     assert not rejects(rejection, 403, headers, b'{"code": 7, "about": "you"}')
 
 
+def test_with_a_json_path_equals_is_for_it_and_the_header_need_only_be_there() -> None:
+    rejection = rules_of({"header": "X-Error", "json": "$.code", "equals": "expired"})
+    assert rejects(rejection, 200, (JSON, (b"X-Error", b"1")), b'{"code": "expired"}')
+
+
 def test_judging_asks_the_conditions_on_the_head_too() -> None:
     rejection = rules_of({"status": 401}, {"status": 200, "header": "X-Error", "text": "expired"})
     assert rejection.judge(401, (), b"")
