@@ -139,6 +139,7 @@ class Connection(asyncio.Protocol):
             self.extend(self._idle_timeout)
             self._more = self._loop.create_future()
             await self._more
+            self.deadline = FOREVER  # how long the caller takes for it is not the upstream's fault
         return self.body()
 
     def release(self) -> None:
@@ -181,6 +182,7 @@ class Connection(asyncio.Protocol):
             self._fail(error)
             return
         if answer.has_head and not self._answered.done():
+            self.deadline = FOREVER
             self._answered.set_result(None)
         if self._more is not None and not self._more.done():
             self._more.set_result(None)
@@ -212,8 +214,8 @@ class Connection(asyncio.Protocol):
             self._drained.set_result(None)
 
     def _fail(self, error: ProxyError) -> None:
-        if not self.answer.complete:
-            self._error = error
+        if self._error is None and not self.answer.complete:
+            self._error = error  # the first one is the cause; that the connection then ends is not
         self._wake(error)
         self.close()
 
