@@ -42,7 +42,7 @@ def new_key() -> str:
 
 def hash_key(key: str) -> str:
     """Return what the configuration says instead of the key."""
-    return _HASH_PREFIX + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return _HASH_PREFIX + hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _checked(text: str) -> str:
@@ -110,9 +110,9 @@ class ApiKey(Caller):
 def _keys(name: bytes, value: bytes) -> Iterator[bytes]:
     """Yield what may be a key in a header line. RFC 9110 §11.4: the scheme in any case, spaces, the credentials."""
     if name == _PLAIN:
-        yield value.strip()
+        yield value
         return
-    scheme, _, credentials = value.strip().partition(b" ")
+    scheme, _, credentials = value.partition(b" ")
     scheme = scheme.lower()
     if scheme not in _SCHEMES[name]:
         return

@@ -76,6 +76,8 @@ def test_a_key_is_found_where_sdks_put_it(name: str, value: str) -> None:
         (COMMON, f"Bearer {KEY[:-1]}"),
         (COMMON, f"Bearer {KEY} {KEY}"),
         (COMMON, basic(f"a:b:{KEY}")),
+        (COMMON, basic(f"{KEY}:").replace("=", "!")),
+        (COMMON, basic(f"{KEY}:") + "!"),
         (OWN, f"Bearer {KEY}"),
         (OWN, KEY.upper()),
         ("X-Api-Key", KEY),
@@ -143,6 +145,7 @@ def test_a_new_key_is_recognisable_and_never_the_same() -> None:
 
 def test_the_hash_is_the_sha256_that_other_tools_print() -> None:
     assert hash_key("abc") == "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert hash_key("caf\udcc3\udca9") == hash_key("café"), "an argument in bytes that are no text stays those bytes"
 
 
 @pytest.mark.parametrize(
