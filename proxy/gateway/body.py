@@ -97,8 +97,7 @@ class Body:
 
     async def _pass_on(self, connection: Connection, piece: bytes) -> None:
         self._received += len(piece)
-        if self._limit is not None and self._received > self._limit:
-            raise RequestTooLargeError(f"this route accepts bodies of at most {self._limit} bytes")
+        _check_length(self._received, self._limit)
         if self._recording is not None:
             self._recording.add(piece)
             await self._recording.settle()
@@ -119,19 +118,19 @@ def body_of(inbound: Inbound, settings: RouteSettings, *, record: bool) -> Body:
     """Return the request's body as it stands now; reads nothing that has not arrived.
 
     Raises:
-        RequestTooLargeError: its announced length exceeds what the route allows.
+        RequestTooLargeError: it is longer than the route allows, as announced or as it lies here.
     """
     length = _announced(inbound)
     if length == NO_BODY:
         return Body(inbound, settings, None, NO_BODY, b"")
-    if length is not None and settings.limits.body is not None and length > settings.limits.body:
-        raise RequestTooLargeError(f"this route accepts bodies of at most {settings.limits.body} bytes")
+    _check_length(length or 0, settings.limits.body)
     replay = settings.replay
     streams = not inbound.body_is_here and (length is None or length > replay.memory)
     body = Body(inbound, settings, Recording(replay.memory, replay.disk) if streams and record else None, length)
     if inbound.body_is_here:
         body.whole = inbound.read_now()
         body.length = len(body.whole)
+        _check_length(body.length, settings.limits.body)
     return body
 
 
@@ -140,3 +139,8 @@ def _announced(inbound: Inbound) -> int | None:
     if length is not None:
         return int(length)
     return None if inbound.message.chunked else NO_BODY
+
+
+def _check_length(length: int, limit: int | None) -> None:
+    if limit is not None and length > limit:
+        raise RequestTooLargeError(f"this route accepts bodies of at most {limit} bytes")

@@ -6,8 +6,7 @@ that streams goes out on a fresh connection, where that question does not arise.
 """
 
 import asyncio
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.core.errors import ProxyError
 from proxy.gateway.body import Body
@@ -20,8 +19,7 @@ from proxy.net.upstream import Upstream
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
-@dataclass(frozen=True, slots=True)
-class Outbound:
+class Outbound(NamedTuple):
     """One request as it goes upstream."""
 
     method: str
@@ -82,15 +80,31 @@ class Forwarder:
         if outbound.body.whole is None:
             return await self._pour(await self._upstream.connect(), outbound)
         connection = self._upstream.idle()
-        if connection is not None:
-            try:
-                return await self._send(connection, outbound)
-            except BrokenOffError:
-                if outbound.method not in IDEMPOTENT:
-                    raise
-        return await self._send(await self._upstream.connect(), outbound)
+        if connection is None:
+            return await self._send_fresh(outbound)
+        try:
+            await self._write(connection, outbound)
+        except BrokenOffError:
+            if outbound.method not in IDEMPOTENT:
+                raise
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return Exchange(connection, None)
+        return await self._send_fresh(outbound)
 
-    async def _send(self, connection: Connection, outbound: Outbound) -> Exchange:
+    async def _send_fresh(self, outbound: Outbound) -> Exchange:
+        connection = await self._upstream.connect()
+        try:
+            await self._write(connection, outbound)
+        except BaseException:
+            connection.close()
+            raise
+        return Exchange(connection, None)
+
+    def _write(self, connection: Connection, outbound: Outbound) -> "asyncio.Future[None]":
+        """Write the whole request at once; return the future of the answer's head."""
         answered = connection.begin(
             head_only=outbound.method == "HEAD",
             timeout=self._timeouts.response,
@@ -98,12 +112,7 @@ class Forwarder:
         )
         connection.write(outbound.head + outbound.body.whole if outbound.body.whole else outbound.head)
         connection.request_sent()
-        try:
-            await answered
-        except BaseException:
-            connection.close()
-            raise
-        return Exchange(connection, None)
+        return answered
 
     async def _pour(self, connection: Connection, outbound: Outbound) -> Exchange:
         answered = connection.begin(
@@ -118,6 +127,7 @@ class Forwarder:
                 connection.extend(self._timeouts.response)
             await answered
         except BaseException:
+            answered.cancel()
             pouring.cancel()
             connection.close()
             raise

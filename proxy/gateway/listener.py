@@ -5,14 +5,13 @@ passed on byte for byte), and the error pages (aiohttp's repeat and log the offe
 The hooks are private names of aiohttp; `tests/gateway/test_listener.py` fails loudly when one of them changes.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiohttp import http_parser, web
 from aiohttp.http_exceptions import LineTooLong
-from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
-from aiohttp.web_protocol import ERROR, RequestHandler, RequestPayloadError, _ErrInfo
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import ERROR, RequestHandler, _ErrInfo
 
 from proxy.core.clock import Clock
 from proxy.core.errors import HeaderTooLargeError, ProxyError, RequestInvalidError
@@ -26,8 +25,7 @@ KEEPALIVE: Final = 75.0
 HEAD_DEADLINE: Final = 30.0
 """Seconds within which a request head must be complete, once its first byte is here."""
 LINGER: Final = 2.0
-"""Seconds for which the rest of a body is read and thrown away after an answer that came early."""
-
+"""Seconds for which a caller may go on sending behind the last answer; nobody reads it."""
 
 Handle = Callable[[Inbound], Awaitable[bool]]
 """Answers a request completely; returns whether the connection goes on."""
@@ -38,16 +36,23 @@ Refuse = Callable[[Inbound, ProxyError], None]
 class CallerConnection(RequestHandler):
     """A caller's connection: aiohttp's, with its response machinery taken out."""
 
-    __slots__ = ("head_since",)
+    __slots__ = ("_discards", "head_since")
 
     def __init__(self, manager: "Listener", **options: Any) -> None:
         super().__init__(manager, **options)
+        self._discards = False
+        """True: nothing that still comes on this connection is parsed."""
         self.head_since = 0.0
         """Monotonic time at which the first byte of an unfinished head came; 0: there is none."""
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived; start the head's deadline if it is not whole yet."""
+        if self._discards:
+            return
         super().data_received(data)
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            self._discards = True
+            self._break_body()
         if self._waiter is not None and not self._messages:
             if not self.head_since and isinstance(self._manager, Listener):
                 self.head_since = self._manager.clock.monotonic()
@@ -80,14 +85,16 @@ class CallerConnection(RequestHandler):
                 self._request_in_progress = False
                 if self._handler_waiter is not None:
                     self._handler_waiter.set_result(None)
-            if not payload.is_eof():
-                await self._linger(payload)
-                break
-            if not goes_on or self._close:
+            if not goes_on or self._close or not payload.is_eof():
                 break
             self._keep_alive_from_now()
-        if self.transport is not None and not self._force_close:
-            self.transport.close()
+        await self._take_leave(manager)
+
+    def _break_body(self) -> None:
+        """Tell whoever reads the body in which the parser stumbled; aiohttp leaves it waiting."""
+        payload = self._messages[-2][1] if len(self._messages) > 1 else getattr(self._current_request, "payload", None)
+        if payload is not None and not payload.is_eof():
+            payload.set_exception(RequestInvalidError("the request body is malformed"))
 
     async def _next_message(self) -> None:
         self._waiter = self._loop.create_future()
@@ -109,18 +116,22 @@ class CallerConnection(RequestHandler):
         if self._keepalive_handle is None:
             self._keepalive_handle = self._loop.call_at(close_time, self._process_keepalive)
 
-    async def _linger(self, payload: StreamReader) -> None:
-        """Read and throw away the rest of a body, for a while, so that the answer is not lost in a reset."""
-        try:
-            async with asyncio.timeout(LINGER):
-                while await payload.readany():
-                    pass
-        except (TimeoutError, ConnectionError, RequestPayloadError):
-            return
+    async def _take_leave(self, manager: "Listener") -> None:
+        """Say that this was all, throw away what still comes, and close when the caller does, or after a while.
+
+        Closing over unread bytes would reset the connection, and the answer be lost in it (RFC 9112 §9.6).
+        """
+        self._discards = True
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.write_eof()
+            self.resume_reading(resume_parser=False)
+            await manager.clock.sleep(LINGER)  # the caller's leaving ends this task
+        if self.transport is not None:
+            self.transport.close()
 
     def _refuse(self, manager: "Listener", error: BaseException) -> None:
         """Answer what the parser refused, without repeating a byte of it."""
-        too_large = isinstance(error, LineTooLong)
+        too_large = isinstance(error, LineTooLong) or "Too many headers" in str(error)
         manager.refuse(
             Inbound(ERROR, EMPTY_PAYLOAD, self), HeaderTooLargeError() if too_large else RequestInvalidError()
         )

@@ -125,28 +125,33 @@ class Pipeline:
             plan.breaker.release(permit, self._clock.monotonic())
             raise
         plan.record(permit, ok=exchange.answer.status not in GATEWAY_FAILURES)
+        relay = self._relay(request, exchange)
         try:
-            await self._relay(request, exchange)
+            if exchange.answer.complete:
+                relay.at_once()
+            else:
+                await relay.stream(plan.settings.timeouts.idle)
         except ProxyError:
             plan.record(permit, ok=False)
             raise
         finally:
             exchange.end()
 
-    async def _relay(self, request: Request, exchange: Exchange) -> None:
-        inbound, plan = request.inbound, request.plan
+    def _relay(self, request: Request, exchange: Exchange) -> Relay:
+        """Note the answer, and return what passes it on."""
+        inbound = request.inbound
+        request.trace.answered(exchange.answer.status, self._clock.monotonic())
         if request.body.is_unfinished:
             inbound.keep_alive = False
-        relay = Relay(
+        return Relay(
             inbound,
             exchange,
             method=request.head.method,
             identifier=request.trace.identifier,
-            drops_cookies=plan.drops_cookies,
+            drops_cookies=request.plan.drops_cookies,
             note=request.note,
             signed_query=request.signed_query,
         )
-        await relay.run(plan.settings.timeouts.idle)
 
     def refuse_unread(self, inbound: Inbound, error: ProxyError) -> None:
         """Answer a request that could not even be parsed."""

@@ -47,8 +47,18 @@ class Relay:
         self._note = note
         self._chunked = False
 
-    async def run(self, patience: float) -> None:
-        """Pass the whole answer on; `patience` is how many seconds the caller may take none of it.
+    def at_once(self) -> None:
+        """Pass a complete answer on in one write.
+
+        Raises:
+            CallerGoneError: the caller has left.
+        """
+        body = self._exchange.prefix + self._exchange.connection.body()
+        self._inbound.answered = True
+        self._inbound.write(self._head(self._exchange.answer, len(body)) + body)
+
+    async def stream(self, patience: float) -> None:
+        """Pass the answer on as it comes; `patience` is how many seconds the caller may take none of it.
 
         Raises:
             CallerGoneError: it has left.
@@ -56,12 +66,7 @@ class Relay:
         """
         inbound, connection = self._inbound, self._exchange.connection
         first = self._exchange.prefix + connection.body()
-        answer = connection.answer
-        if answer.complete:
-            inbound.answered = True
-            inbound.write(self._head(answer, len(first)) + first)
-            return
-        head = self._head(answer, None)
+        head = self._head(connection.answer, None)
         inbound.answered = True
         inbound.write(head + self._framed(first) if first else head)
         try:

@@ -5,6 +5,7 @@ Once, never twice: a second refusal is the caller's answer, unchanged. The repla
 the body has outgrown what is remembered.
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -30,6 +31,7 @@ TOO_LARGE: Final = b'Proxy-Status: countersign; details="the body was too large 
 """RFC 9209 §2.1.5: added to a refusal that could not be replayed."""
 
 Refused = list[tuple[Source, Held]]
+Suspects = list[tuple[Source, Held, Verdict]]
 
 
 @dataclass(slots=True)
@@ -63,25 +65,37 @@ class Sender:
             ProxyError: there is none; says why.
             ConnectionError: the caller left.
         """
-        plan = request.plan
-        signature = plan.signer.current() or await plan.signer.obtain()
+        signature = request.plan.signer.current() or await request.plan.signer.obtain()
         exchange = await self._attempt(request, signature)
-        refused = await self._refused(plan, exchange, signature)
-        if not refused:
+        suspects = suspected(request.plan, exchange, signature)
+        if not suspects:
             return exchange
-        if not request.body.can_be_sent_again:
-            self._give_up(request, refused)
-            return exchange
+        return await self._send_again(request, exchange, suspects)
+
+    async def _send_again(self, request: Request, exchange: Exchange, suspects: Suspects) -> Exchange:
+        """Return the exchange of the replay, or the first one if nothing comes of it."""
+        plan = request.plan
         try:
+            refused = await self._refused(exchange, suspects)
+            if not refused:
+                return exchange
+            if not request.body.can_be_sent_again:
+                self._give_up(request, refused)
+                return exchange
             if not await self._renewed(plan, refused):
                 return exchange
             await exchange.drop()
         except BaseException:
             exchange.end()
             raise
-        return await self._replay(request)
+        request.trace.replayed = True
+        signature = plan.signer.current() or await plan.signer.obtain()
+        exchange = await self._attempt(request, signature)
+        await self._judge_replay(request, exchange, suspected(plan, exchange, signature))
+        return exchange
 
-    async def _attempt(self, request: Request, signature: Signature) -> Exchange:
+    def _attempt(self, request: Request, signature: Signature) -> Awaitable[Exchange]:
+        """Sign the request and send it."""
         plan, body, trace = request.plan, request.body, request.trace
         trace.signature = signature
         injection = plan.signer.injection(signature)
@@ -94,31 +108,18 @@ class Sender:
             length=body.length,
         )
         trace.sent = self._clock.monotonic()
-        outbound = Outbound(request.head.method, head, body, partial(interim, request.inbound))
-        exchange = await plan.forwarder.send(outbound)
-        trace.answered(exchange.answer.status, self._clock.monotonic())
-        return exchange
+        return plan.forwarder.send(Outbound(request.head.method, head, body, partial(interim, request.inbound)))
 
-    async def _refused(self, plan: RoutePlan, exchange: Exchange, signature: Signature) -> Refused:
-        """Return the tokens that the answer refuses, with their sources."""
+    async def _refused(self, exchange: Exchange, suspects: Suspects) -> Refused:
+        """Return the tokens that the answer refuses, with their sources; look into its body where the rules ask."""
         answer = exchange.answer
         refused = []
-        for source, held in zip(plan.signer.sources, signature, strict=True):
-            verdict = source.rejection.verdict(answer.status, answer.headers)
-            if verdict is Verdict.NEEDS_BODY:
-                prefix = await self._prefix(exchange)
-                if source.rejection.judge(answer.status, answer.headers, prefix):
-                    verdict = Verdict.REJECTED
-            if verdict is Verdict.REJECTED:
+        for source, held, verdict in suspects:
+            if verdict is Verdict.REJECTED or source.rejection.judge(
+                answer.status, answer.headers, await exchange.hold(PREFIX_LIMIT)
+            ):
                 refused.append((source, held))
         return refused
-
-    async def _prefix(self, exchange: Exchange) -> bytes:
-        try:
-            return await exchange.hold(PREFIX_LIMIT)
-        except BaseException:
-            exchange.end()
-            raise
 
     async def _renewed(self, plan: RoutePlan, refused: Refused) -> bool:
         """Renew every refused token; return whether any changed.
@@ -132,17 +133,16 @@ class Sender:
             await plan.signer.obtain()  # says why there is none
         return bool(outcomes & {RenewalOutcome.RENEWED, RenewalOutcome.SUPERSEDED})
 
-    async def _replay(self, request: Request) -> Exchange:
-        plan, trace = request.plan, request.trace
-        trace.replayed = True
-        signature = plan.signer.current() or await plan.signer.obtain()
-        exchange = await self._attempt(request, signature)
-        if await self._refused(plan, exchange, signature):
-            plan.metrics.replay("rejected_again")
-            trace.reason = "rejected_again"
-        else:
-            plan.metrics.replay("succeeded")
-        return exchange
+    async def _judge_replay(self, request: Request, exchange: Exchange, suspects: Suspects) -> None:
+        """Count how the replay ended. Whatever its answer is, it is the caller's."""
+        try:
+            rejected_again = bool(suspects and await self._refused(exchange, suspects))
+        except BaseException:
+            exchange.end()
+            raise
+        request.plan.metrics.replay("rejected_again" if rejected_again else "succeeded")
+        if rejected_again:
+            request.trace.reason = "rejected_again"
 
     def _give_up(self, request: Request, refused: Refused) -> None:
         """Let the refusal be the answer; the next request shall find a new token all the same."""
@@ -153,3 +153,13 @@ class Sender:
         request.trace.reason = "too_large"
         request.note = TOO_LARGE
         self._events.record("warning", EventName.REPLAY_GIVEN_UP, route=plan.name, reason="too_large")
+
+
+def suspected(plan: RoutePlan, exchange: Exchange, signature: Signature) -> Suspects:
+    """Return the tokens that the answer's head refuses, or that its body might. Nothing waits here."""
+    answer = exchange.answer
+    return [
+        (source, held, verdict)
+        for source, held in zip(plan.signer.sources, signature, strict=True)
+        if (verdict := source.rejection.verdict(answer.status, answer.headers)) is not Verdict.PASS
+    ]

@@ -30,7 +30,6 @@ class AnswerReader:
     __slots__ = (
         "_chunks",
         "_error",
-        "_fields",
         "_head_only",
         "_informational",
         "_informational_seen",
@@ -56,7 +55,6 @@ class AnswerReader:
         self._informational = informational
         self._informational_seen = 0
         self._error: UpstreamProtocolError | None = None
-        self._fields = 0
         self._silent = 0
         self._until_eof = False
         self._chunks: list[bytes] = []
@@ -109,6 +107,8 @@ class AnswerReader:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _unsound(self) -> str | None:
+        if len(self.headers) > MAX_FIELDS:
+            return "the upstream's answer has too many header lines"
         if self._parser.get_http_version() not in _VERSIONS:
             return "the upstream's answer is neither HTTP/1.1 nor HTTP/1.0"
         if self.status > 599:
@@ -140,12 +140,7 @@ class AnswerReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header line, or a trailer: those end here, they are not merged into the head (RFC 9110 §6.5.1)."""
-        if self.complete:
-            return
-        self._fields += 1
-        if self._fields > MAX_FIELDS:
-            self._error = UpstreamProtocolError("the upstream's answer has too many header lines")
-        elif not self.has_head:
+        if not self.has_head:
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -192,4 +187,3 @@ class AnswerReader:
             self._finish(reusable=self._parser.should_keep_alive())
         else:
             self.headers = []
-            self._fields = 0
