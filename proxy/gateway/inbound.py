@@ -5,12 +5,16 @@ only for `_cancel` of it; a test holds us to that.
 """
 
 import asyncio
+import socket
+import struct
 from typing import Final
 
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler
 
+_RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER: closing throws away what is unsent and resets the connection."""
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -98,10 +102,15 @@ class Inbound:
                 raise CallerGoneError from None
 
     def abort(self) -> None:
-        """Cut the caller's connection, so that a half answer cannot pass for a whole one."""
+        """Cut the caller's connection with a reset, so that a half answer cannot pass for a whole one.
+
+        An orderly end would look whole to a caller whose answer lasts until the connection closes.
+        """
         self.keep_alive = False
         transport = self.protocol.transport
         if transport is not None:
+            if (sock := transport.get_extra_info("socket")) is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             transport.abort()
 
     def _cancel(self, exc: BaseException) -> None:

@@ -158,8 +158,11 @@ class AnswerReader:
         self._silent = 0
         if self._head_only or status == 205:
             # RFC 9112 §6.3: no body follows whatever the header lines say, and the parser cannot know that.
-            self._finish(reusable=self._parser.should_keep_alive())
+            self._finish(reusable=self._parser.get_http_version() == "1.1" and not self._says_close())
             self._parser = httptools.HttpResponseParser(self)
+
+    def _says_close(self) -> bool:
+        return any(name.lower() == b"connection" and b"close" in value.lower() for name, value in self.headers)
 
     def _interim(self, status: int) -> None:
         self._informational_seen += 1

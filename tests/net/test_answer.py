@@ -264,7 +264,7 @@ ANSWERS_TO_HEAD: Final = {
     "chunks": (CHUNKED, True),
     "a status without content": (b"HTTP/1.1 204 No Content\r\n\r\n", True),
     "an interim answer before it": (EARLY + OK + b"Content-Length: 2\r\n\r\n", True),
-    "no framing at all": (OK + b"\r\n", False),
+    "no framing at all": (OK + b"\r\n", True),
     "an end of the connection": (OK + b"Connection: close\r\nContent-Length: 2\r\n\r\n", False),
     "a body that may not be": (SOUND, False),
     "chunks that may not be": (CHUNKED + b"2\r\nok\r\n0\r\n\r\n", False),
