@@ -20,6 +20,7 @@ from proxy.core.origin import Origin, UpstreamUrl, parse_upstream
         ("http://[::1]/x", Origin("http", "::1", 80), "/x"),
         ("http://[FE80::1]:9000", Origin("http", "fe80::1", 9000), ""),
         ("http://my_service.internal:1", Origin("http", "my_service.internal", 1), ""),
+        (f"http://{'a' * 63}.example.", Origin("http", f"{'a' * 63}.example.", 80), ""),
         ("http://x:65535", Origin("http", "x", 65535), ""),
     ],
 )
@@ -47,6 +48,16 @@ def test_only_https_is_encrypted() -> None:
     assert not parse_upstream("http://api.example")[0].is_tls
 
 
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "::1"])
+def test_this_machine_is_known_by_its_names(host: str) -> None:
+    assert Origin("http", host, 80).is_loopback
+
+
+@pytest.mark.parametrize("host", ["localhost.example", "128.0.0.1", "10.0.0.1", "0.0.0.0", "::2", "127.0.0.1.example"])
+def test_any_other_machine_is_not_this_one(host: str) -> None:
+    assert not Origin("http", host, 80).is_loopback
+
+
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
@@ -72,6 +83,10 @@ def test_only_https_is_encrypted() -> None:
         ("https://api.example:/", "host name"),
         ("https://api example/", "host name"),
         ("https://-api.example", "host name"),
+        ("https://api-.example", "host name"),
+        ("https://api..example", "host name"),
+        ("https://.api.example", "host name"),
+        (f"https://{'a' * 64}.example", "host name"),
         ("https://api.example\\evil.example/", "host name"),
         ("https://bücher.example/", "host name"),
         ("https://::1/", "1 to 65535"),
