@@ -6,9 +6,12 @@ replay. Writing happens on a thread, one piece at a time and in order; a caller 
 """
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import AsyncIterator
 from typing import BinaryIO, Final
+
+from proxy.core.errors import InternalError
 
 PIECE: Final = 256 * 1024
 """Bytes that are written to and read from the file at once."""
@@ -24,7 +27,7 @@ class Recording:
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._file: BinaryIO | None = None
-        self._writing: asyncio.Future[int] | None = None
+        self._writing: asyncio.Future[None] | None = None
         self.kept = True
         """False once the body has outgrown every budget, or the disk refused it."""
 
@@ -47,38 +50,54 @@ class Recording:
             return
         await self._written()
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="countersign-")  # noqa: SIM115 - closed by `close`
+            self._open()
+        if self._file is None or not self.kept:
+            return
         pieces, self._pieces, self._waiting = self._pieces, [], 0
-        work = asyncio.get_running_loop().run_in_executor(None, self._file.write, b"".join(pieces))
-        self._writing = work
+        self._writing = asyncio.get_running_loop().run_in_executor(None, _append, self._file, b"".join(pieces))
         await self._written()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the body from its first byte to the last that was added."""
+        """Yield the body from its first byte to the last that was added.
+
+        Raises:
+            InternalError: it was given up, or the disk does not give it back.
+        """
         await self._written()
+        if not self.kept:
+            raise InternalError("the request body is not remembered any more")
         if self._file is not None:
             file, loop = self._file, asyncio.get_running_loop()
-            await loop.run_in_executor(None, file.seek, 0)
-            while piece := await loop.run_in_executor(None, file.read, PIECE):
-                yield piece
+            try:
+                await loop.run_in_executor(None, file.seek, 0)
+                while piece := await loop.run_in_executor(None, file.read, PIECE):
+                    yield piece
+            except OSError:
+                raise InternalError("the disk does not give the request body back") from None
         for piece in tuple(self._pieces):
             yield piece
 
     def give_up(self) -> None:
         """Drop everything: there will be no replay."""
         self.kept = False
-        self._pieces, self._waiting = [], 0
+        self.close()
 
     def close(self) -> None:
         """Let go of the file; a write that is under way ends first."""
-        self._pieces = []
+        self._pieces, self._waiting = [], 0
         file, self._file = self._file, None
         if file is None:
             return
         if self._writing is not None and not self._writing.done():
-            self._writing.add_done_callback(lambda _: file.close())
+            self._writing.add_done_callback(lambda writing: _close(file, writing))
         else:
-            file.close()
+            _close(file)
+
+    def _open(self) -> None:
+        try:
+            self._file = tempfile.TemporaryFile(prefix="countersign-")  # noqa: SIM115 - closed by `close`
+        except OSError:
+            self.give_up()
 
     async def _written(self) -> None:
         if self._writing is None:
@@ -88,3 +107,15 @@ class Recording:
         except OSError:
             self.give_up()
         self._writing = None
+
+
+def _append(file: BinaryIO, data: bytes) -> None:
+    file.write(data)
+    file.flush()  # so that a full disk is met here
+
+
+def _close(file: BinaryIO, writing: "asyncio.Future[None] | None" = None) -> None:
+    if writing is not None and not writing.cancelled():
+        writing.exception()  # it failed for nobody
+    with contextlib.suppress(OSError):  # what could not be written cannot be written now
+        file.close()
