@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
         "_answered",
         "_closed",
         "_drained",
+        "_ended",
         "_error",
         "_home",
         "_idle_timeout",
@@ -69,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._error: ProxyError | None = None
         self._closed = False
+        self._ended = False
         self._reading_paused = False
         self._writing_paused = False
         self._request_sent = False
@@ -82,6 +84,11 @@ class Connection(asyncio.Protocol):
     def __repr__(self) -> str:
         state = "closed" if self._closed else "idle" if self._answered is None else "busy"
         return f"<Connection {state}, {self.used} requests>"
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is over with this connection."""
+        return self._closed
 
     def begin(self, *, head_only: bool, timeout: float, informational: Informational | None) -> "asyncio.Future[None]":
         """Turn BUSY; return the future that is done when the head of the answer is here.
@@ -190,10 +197,14 @@ class Connection(asyncio.Protocol):
             self._reading_paused = True
             self._transport.pause_reading()
 
+    def eof_received(self) -> None:
+        """Hear that the upstream has said all: over TLS that takes its closure alert (RFC 9112 §9.8)."""
+        self._ended = True
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Hear that the connection ended: in good order, or in the middle of something."""
         self._transport = None
-        if self._answered is None or (exc is None and self.answer.end()):
+        if self._answered is None or (exc is None and self._ended and self.answer.end()):
             self._wake(None)
             self.close()
         elif self.answer.started:

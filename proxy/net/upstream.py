@@ -97,6 +97,8 @@ class Upstream:
             raise UpstreamUnreachableError("the upstream's name is not known", proxy_error="dns_error") from None
         except OSError:
             raise UpstreamUnreachableError("the upstream does not accept connections") from None
+        if connection.is_closed:
+            raise UpstreamUnreachableError("the upstream ended the connection", proxy_error="connection_terminated")
         self._all.add(connection)
         self._watch()
         return connection
