@@ -28,7 +28,8 @@ from proxy.gateway.receive import has_dot_segment, receive
 from proxy.gateway.record import Recorder, Trace
 from proxy.gateway.refuse import refusal
 from proxy.gateway.relay import Relay
-from proxy.gateway.replay import Request, Sender
+from proxy.gateway.replay import Sender
+from proxy.gateway.request import Request
 from proxy.net.runtime import Runtime
 from proxy.telemetry.events import EventLog, EventName
 
@@ -139,19 +140,10 @@ class Pipeline:
 
     def _relay(self, request: Request, exchange: Exchange) -> Relay:
         """Note the answer, and return what passes it on."""
-        inbound = request.inbound
         request.trace.answered(exchange.answer.status, self._clock.monotonic())
         if request.body.is_unfinished:
-            inbound.keep_alive = False
-        return Relay(
-            inbound,
-            exchange,
-            method=request.head.method,
-            identifier=request.trace.identifier,
-            drops_cookies=request.plan.drops_cookies,
-            note=request.note,
-            signed_query=request.signed_query,
-        )
+            request.inbound.keep_alive = False
+        return Relay(request, exchange)
 
     def refuse_unread(self, inbound: Inbound, error: ProxyError) -> None:
         """Answer a request that could not even be parsed."""

@@ -15,35 +15,23 @@ CALLER_LEFT: Final = 499
 class Trace:
     """One request, as far as it has come."""
 
-    __slots__ = (
-        "caller",
-        "identifier",
-        "plan",
-        "reason",
-        "replayed",
-        "sent",
-        "signature",
-        "source",
-        "started",
-        "status",
-        "upstream_seconds",
-    )
+    # Class attributes are the beginning: most of them are still true at most requests' end.
+    identifier = ""
+    plan: RoutePlan | None = None
+    caller: str | None = None
+    signature: Signature = ()
+    replayed = False
+    sent: float | None = None
+    """Monotonic seconds at which the request went upstream."""
+    upstream_seconds: float | None = None
+    status = CALLER_LEFT
+    source: Literal["upstream", "proxy"] = "proxy"
+    reason: str | None = None
+    """Why it was refused or not replayed: a code of ours."""
 
     def __init__(self, started: float) -> None:
         self.started = started
         """Monotonic seconds."""
-        self.identifier = ""
-        self.plan: RoutePlan | None = None
-        self.caller: str | None = None
-        self.signature: Signature = ()
-        self.replayed = False
-        self.sent: float | None = None
-        """Monotonic seconds at which the request went upstream."""
-        self.upstream_seconds: float | None = None
-        self.status = CALLER_LEFT
-        self.source: Literal["upstream", "proxy"] = "proxy"
-        self.reason: str | None = None
-        """Why it was refused or not replayed: a code of ours."""
 
     def answered(self, status: int, now: float) -> None:
         """Note that the head of the upstream's answer is here."""

@@ -4,7 +4,6 @@ Once the first byte of it is out there is no way back: whatever fails then ends 
 answer never looks like a whole one and no second status line is ever written into the first answer's body.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from proxy.core.errors import ProxyError
@@ -12,39 +11,29 @@ from proxy.gateway.forward import Exchange
 from proxy.gateway.inbound import CallerGoneError, Inbound
 from proxy.gateway.prepare import HOP_BY_HOP, PSEUDONYM
 from proxy.gateway.refuse import STATUS_LINES
+from proxy.gateway.request import Request
 from proxy.net.answer import AnswerReader, Fields
 
 _VIA: Final = f"Via: 1.1 {PSEUDONYM}\r\n".encode("ascii")
-_NOT_OURS: Final = HOP_BY_HOP | {b"content-length", b"x-request-id"}
+_NOT_OURS: Final = HOP_BY_HOP | {b"content-length"}
 _WITHOUT_COOKIES: Final = _NOT_OURS | {b"set-cookie", b"set-cookie2"}
 _ADDRESSES: Final = frozenset({b"location", b"content-location", b"link", b"refresh"})
 """Header lines in which an address may stand."""
+_USUAL: Final = ([b"keep-alive"], [b"close"], [b"Keep-Alive"], [b"Close"])
+"""Connection headers that name nothing."""
+_NONE: Final[frozenset[bytes]] = frozenset()
 _BODILESS: Final = frozenset({204, 304})
 
 
 class Relay:
     """One answer on its way to one caller."""
 
-    __slots__ = ("_chunked", "_drops", "_exchange", "_identifier", "_inbound", "_method", "_note", "_signed_query")
+    __slots__ = ("_chunked", "_exchange", "_inbound", "_request")
 
-    def __init__(
-        self,
-        inbound: Inbound,
-        exchange: Exchange,
-        *,
-        method: str,
-        identifier: str,
-        drops_cookies: bool,
-        note: bytes = b"",
-        signed_query: bytes = b"",
-    ) -> None:
-        self._inbound = inbound
-        self._signed_query = signed_query
+    def __init__(self, request: Request, exchange: Exchange) -> None:
+        self._request = request
+        self._inbound = request.inbound
         self._exchange = exchange
-        self._method = method
-        self._identifier = identifier
-        self._drops = _WITHOUT_COOKIES if drops_cookies else _NOT_OURS
-        self._note = note
         self._chunked = False
 
     def at_once(self) -> None:
@@ -85,18 +74,29 @@ class Relay:
 
     def _head(self, answer: AnswerReader, size: int | None) -> bytes:
         """Return status line and header lines. `size`: of the whole body in bytes, when it is known."""
-        parts = [STATUS_LINES[answer.status]]
-        fields = without_echo(answer.headers, self._signed_query) if self._signed_query else answer.headers
-        announced, identified = copy_fields(fields, self._drops, parts)
-        parts += (_VIA, self._note)
-        if not identified:
-            parts += (b"X-Request-Id: ", self._identifier.encode("ascii"), b"\r\n")
-        parts.append(self._framing(answer.status, announced, size))
-        parts.append(b"\r\n" if self._inbound.keep_alive else b"Connection: close\r\n\r\n")
-        return b"".join(parts)
+        request = self._request
+        drops = _WITHOUT_COOKIES if request.plan.drops_cookies else _NOT_OURS
+        names, fields = answer.names, answer.headers
+        if b"connection" in names:
+            drops = drops | connection_named(fields)
+        if request.signed_query:
+            fields = without_echo(fields, request.signed_query)
+        lines = [b"%b: %b\r\n" % field for name, field in zip(names, fields, strict=True) if name not in drops]
+        if b"x-request-id" not in names:  # the API's own word for this request comes first: its support asks for it
+            lines.append(b"X-Request-Id: %b\r\n" % request.trace.identifier.encode("ascii"))
+        return b"".join(
+            (
+                STATUS_LINES[answer.status],
+                *lines,
+                _VIA,
+                request.note,
+                self._framing(answer.status, answer.length, size),
+                b"\r\n" if self._inbound.keep_alive else b"Connection: close\r\n\r\n",
+            )
+        )
 
     def _framing(self, status: int, announced: bytes | None, size: int | None) -> bytes:
-        if self._method == "HEAD" or status in _BODILESS:
+        if self._request.head.method == "HEAD" or status in _BODILESS:
             # RFC 9110 §8.6: here the length describes what is not sent; a 204 may not carry one.
             return b"Content-Length: %b\r\n" % announced if announced is not None and status != 204 else b""
         if size is not None:
@@ -110,21 +110,12 @@ class Relay:
         return b""
 
 
-def copy_fields(fields: Fields, drops: frozenset[bytes], parts: list[bytes]) -> tuple[bytes | None, bool]:
-    """Append the header lines that pass; return the announced Content-Length, and whether a request id passed."""
-    announced, identified = None, False
-    for name, value in fields:
-        lowered = name.lower()
-        if lowered not in drops:
-            parts += (name, b": ", value, b"\r\n")
-        elif lowered == b"content-length":
-            announced = value
-        elif lowered == b"connection" and value.lower() not in {b"close", b"keep-alive"}:
-            return _copy_around_connection(fields, drops, parts)
-        elif lowered == b"x-request-id":  # the API's own word for this request: its support will ask for it
-            parts += (name, b": ", value, b"\r\n")
-            identified = True
-    return announced, identified
+def connection_named(fields: Fields) -> frozenset[bytes]:
+    """Return the lower-case names that the Connection header binds to this hop (RFC 9110 §7.6.1)."""
+    values = [value for name, value in fields if name.lower() == b"connection"]
+    if values in _USUAL:
+        return _NONE
+    return frozenset(token.strip().lower() for value in values for token in value.split(b","))
 
 
 def without_echo(fields: Fields, signed_query: bytes) -> Fields:
@@ -138,24 +129,11 @@ def _unsigned(address: bytes, signed_query: bytes) -> bytes:
     return address
 
 
-def _copy_around_connection(fields: Fields, drops: frozenset[bytes], parts: list[bytes]) -> tuple[bytes | None, bool]:
-    """Start over, leaving out what the Connection header names (RFC 9110 §7.6.1)."""
-    named = _names(value for name, value in fields if name.lower() == b"connection")
-    del parts[1:]
-    kept = [(name, value) for name, value in fields if name.lower() != b"connection"]
-    return copy_fields(kept, drops | (named - {b"content-length"}), parts)
-
-
-def _names(values: Iterable[bytes]) -> frozenset[bytes]:
-    return frozenset(token.strip().lower() for value in values for token in value.split(b","))
-
-
 def interim(inbound: Inbound, status: int, fields: Fields) -> None:
     """Pass a 1xx answer on (RFC 9110 §15.2); a caller that has left will be noticed later."""
-    parts = [b"HTTP/1.1 %d \r\n" % status]
-    copy_fields(fields, _WITHOUT_COOKIES, parts)
-    parts.append(b"\r\n")
+    drops = _WITHOUT_COOKIES | connection_named(fields)
+    lines = [b"%b: %b\r\n" % field for field in fields if field[0].lower() not in drops]
     try:
-        inbound.interim(b"".join(parts))
+        inbound.interim(b"HTTP/1.1 %d \r\n%b\r\n" % (status, b"".join(lines)))
     except CallerGoneError:
         return

@@ -6,20 +6,15 @@ the body has outgrown what is remembered.
 """
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from proxy.core.clock import Clock
-from proxy.core.message import RequestHead
-from proxy.core.principal import Principal
 from proxy.core.rejection import PREFIX_LIMIT, Verdict
-from proxy.gateway.body import Body
 from proxy.gateway.forward import Exchange, Outbound
-from proxy.gateway.inbound import Inbound
 from proxy.gateway.plan import RoutePlan
-from proxy.gateway.record import Trace
 from proxy.gateway.relay import interim
+from proxy.gateway.request import Request
 from proxy.gateway.signing import Signature
 from proxy.net.runtime import Runtime
 from proxy.telemetry.events import EventLog, EventName
@@ -32,22 +27,6 @@ TOO_LARGE: Final = b'Proxy-Status: countersign; details="the body was too large 
 
 Refused = list[tuple[Source, Held]]
 Suspects = list[tuple[Source, Held, Verdict]]
-
-
-@dataclass(slots=True)
-class Request:
-    """One request, apart from the token that signs it."""
-
-    plan: RoutePlan
-    inbound: Inbound
-    head: RequestHead
-    principal: Principal
-    body: Body
-    trace: Trace
-    note: bytes = b""
-    """A header line to add to the answer."""
-    signed_query: bytes = b""
-    """The parameters that the token added to the address."""
 
 
 class Sender:

@@ -40,6 +40,8 @@ class AnswerReader:
         "complete",
         "has_head",
         "headers",
+        "length",
+        "names",
         "reusable",
         "started",
         "status",
@@ -67,6 +69,10 @@ class AnswerReader:
         self.status = 0
         self.headers: Fields = []
         """Header lines as they stood on the wire."""
+        self.names: list[bytes] = []
+        """The lower-case names of those lines, in the same order."""
+        self.length: bytes | None = None
+        """The Content-Length, if there is one."""
         self.complete = False
         """True once all of it has arrived."""
         self.reusable = False
@@ -107,7 +113,9 @@ class AnswerReader:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _unsound(self) -> str | None:
-        if len(self.headers) > MAX_FIELDS:
+        """Say what is wrong with the head; note its framing."""
+        names = self.names = [name.lower() for name, _ in self.headers]
+        if len(names) > MAX_FIELDS:
             return "the upstream's answer has too many header lines"
         if self._parser.get_http_version() not in _VERSIONS:
             return "the upstream's answer is neither HTTP/1.1 nor HTTP/1.0"
@@ -115,17 +123,17 @@ class AnswerReader:
             return "the upstream's status is not one of HTTP's"
         if self._silent > MAX_HEAD and sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
             return "the upstream's answer has too long a head"
-        length, coding = False, None
-        for name, value in self.headers:
-            lowered = name.lower()
-            if lowered == b"content-length":
-                length = True
-            elif lowered == b"transfer-encoding":
-                coding = value if coding is None else coding + b"," + value
-        if coding is not None and (coding.strip().lower() != b"chunked" or self._parser.get_http_version() != "1.1"):
+        if b"content-length" in names:
+            self.length = self.headers[names.index(b"content-length")][1]
+        elif b"transfer-encoding" not in names:
+            self._until_eof = self.status not in {204, 205, 304} and not self._head_only
+        if b"transfer-encoding" in names and not self._is_chunked():
             return "the upstream's transfer coding is not `chunked` alone, on HTTP/1.1"
-        self._until_eof = not length and coding is None and self.status not in {204, 205, 304} and not self._head_only
         return None
+
+    def _is_chunked(self) -> bool:
+        codings = [value for name, value in self.headers if name.lower() == b"transfer-encoding"]
+        return b",".join(codings).strip().lower() == b"chunked" and self._parser.get_http_version() == "1.1"
 
     def _finish(self, *, reusable: bool) -> None:
         self.complete = True
@@ -162,7 +170,8 @@ class AnswerReader:
             self._parser = httptools.HttpResponseParser(self)
 
     def _says_close(self) -> bool:
-        return any(name.lower() == b"connection" and b"close" in value.lower() for name, value in self.headers)
+        fields = zip(self.names, self.headers, strict=True)
+        return any(name == b"connection" and b"close" in value.lower() for name, (_, value) in fields)
 
     def _interim(self, status: int) -> None:
         self._informational_seen += 1

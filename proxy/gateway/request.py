@@ -1,0 +1,26 @@
+"""One request under way: everything that is known of it, apart from the token that signs it."""
+
+from dataclasses import dataclass
+
+from proxy.core.message import RequestHead
+from proxy.core.principal import Principal
+from proxy.gateway.body import Body
+from proxy.gateway.inbound import Inbound
+from proxy.gateway.plan import RoutePlan
+from proxy.gateway.record import Trace
+
+
+@dataclass(slots=True)
+class Request:
+    """A request that has been matched and whose caller is known."""
+
+    plan: RoutePlan
+    inbound: Inbound
+    head: RequestHead
+    principal: Principal
+    body: Body
+    trace: Trace
+    note: bytes = b""
+    """A header line to add to the answer."""
+    signed_query: bytes = b""
+    """The parameters that the token added to the address."""
