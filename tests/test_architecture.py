@@ -165,6 +165,10 @@ def test_imports_point_down_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lint_imports(config_filename="pyproject.toml", no_cache=True) == 0
 
 
+ASSERTIONS: Final = {"pytest.raises", "pytest.warns", "pytest.fail", "asyncio.timeout", "jsonschema.validate"}
+"""Calls that fail a test as an `assert` does."""
+
+
 def asserting(path: str) -> set[str]:
     """Return the functions of a test file that can fail by their own words, or by those of another one in the file."""
     functions = {function.name: function for function in functions_in(path)}
@@ -176,7 +180,7 @@ def asserting(path: str) -> set[str]:
 
 def is_assertion(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
-        return ast.unparse(node.func) in {"pytest.raises", "pytest.warns", "pytest.fail"}
+        return ast.unparse(node.func) in ASSERTIONS
     return isinstance(node, ast.Assert)
 
 
