@@ -29,7 +29,7 @@ _OPTIONS: Final = {"auto_envvar_prefix": "COUNTERSIGN", "help_option_names": ["-
 _FILE: Final = click.Path(path_type=Path)
 
 _config = click.option("--config", "-c", type=_FILE, required=True, metavar="FILE", help="The configuration file.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+_json = click.option("--json", "as_json", is_flag=True, envvar="COUNTERSIGN_JSON", help="Print JSON, for scripts.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -137,7 +137,12 @@ def _trial_lines(tried: "Trial") -> Iterator[str]:
 @click.argument("url")
 @_config
 @click.option(
-    "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of the request; repeatable."
+    "--header",
+    "headers",
+    multiple=True,
+    envvar="COUNTERSIGN_HEADER",
+    metavar="'NAME: VALUE'",
+    help="A header of the request; repeatable.",
 )
 @_json
 def explain(method: str, url: str, config: Path, headers: tuple[str, ...], as_json: bool) -> None:

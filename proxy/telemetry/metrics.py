@@ -51,7 +51,7 @@ CATALOGUE: Final = (
         "countersign_upstream_duration_seconds",
         "histogram",
         ("route",),
-        "The upstream's part of a request, from sending its head to the end of the answer.",
+        "The upstream's part of a request, until the head of its answer; of a replayed one, the second try.",
     ),
     MetricSpec("countersign_requests_in_flight", "gauge", ("route",), "Requests being worked on now."),
     MetricSpec(
