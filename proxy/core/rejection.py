@@ -166,6 +166,11 @@ class Rejection:
         self._plain = frozenset(rule.status for rule in compiled if rule.is_plain)
         self._rules = tuple(rule for rule in compiled if not rule.is_plain)
 
+    @property
+    def statuses(self) -> frozenset[int] | None:
+        """The only statuses that can mean a refusal; None: any can, it depends on header lines or the body."""
+        return None if self._rules else frozenset(status for status in self._plain if status is not None)
+
     def verdict(self, status: int, headers: RawHeaders) -> Verdict:
         """Return what an answer's head says; NEEDS_BODY: show its first bytes to `judge`."""
         if status in self._plain:

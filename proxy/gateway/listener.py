@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from aiohttp import http_parser, web
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import ERROR, RequestHandler, _ErrInfo
 
@@ -46,18 +46,27 @@ class CallerConnection(RequestHandler):
         """Monotonic time at which the first byte of an unfinished head came; 0: there is none."""
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived; start the head's deadline if it is not whole yet."""
-        if self._discards:
+        """Parse what arrived, and wake whoever waits for a request; start the deadline of a head that is not whole."""
+        parser = self._parser
+        if self._discards or parser is None:
             return
-        super().data_received(data)
-        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
-            self._discards = True
+        try:
+            messages, upgraded, _ = parser.feed_data(data)
+        except HttpProcessingError as error:
             self._break_body()
-        if self._waiter is not None and not self._messages:
-            if not self.head_since and isinstance(self._manager, Listener):
-                self.head_since = self._manager.clock.monotonic()
-        else:
+            messages, upgraded = [(_ErrInfo(status=400, exc=error, message=error.message), EMPTY_PAYLOAD)], True
+        if upgraded:
+            self._discards = True  # what follows an upgrade that we decline, or an error, is nobody's request
+        waiter = self._waiter
+        if messages:
+            self._messages.extend(messages)
             self.head_since = 0.0
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+            if len(self._messages) >= self._max_msg_queue_size and not self._buffer_paused:
+                self._pause_reading_for_buffer()
+        elif waiter is not None and not self.head_since and isinstance(self._manager, Listener):
+            self.head_since = self._manager.clock.monotonic()
 
     async def start(self) -> None:
         """Carry this connection's requests, one after the other, until either side ends it.
@@ -71,7 +80,10 @@ class CallerConnection(RequestHandler):
             if not self._messages:
                 await self._next_message()
             message, payload = self._messages.popleft()
-            self._make_room()
+            if self._parser is not None:
+                self._parser.message_consumed()
+            if self._buffer_paused:
+                self._make_room()
             if isinstance(message, _ErrInfo):
                 self._refuse(manager, message.exc)
                 break
@@ -92,7 +104,7 @@ class CallerConnection(RequestHandler):
 
     def _break_body(self) -> None:
         """Tell whoever reads the body in which the parser stumbled; aiohttp leaves it waiting."""
-        payload = self._messages[-2][1] if len(self._messages) > 1 else getattr(self._current_request, "payload", None)
+        payload = self._messages[-1][1] if self._messages else getattr(self._current_request, "payload", None)
         if payload is not None and not payload.is_eof():
             payload.set_exception(RequestInvalidError("the request body is malformed"))
 
@@ -105,9 +117,7 @@ class CallerConnection(RequestHandler):
 
     def _make_room(self) -> None:
         """Let the parser go on if it stopped for too many requests that waited."""
-        if self._parser is not None:
-            self._parser.message_consumed()
-        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+        if len(self._messages) <= self._msg_queue_resume_size:
             self._resume_reading_if_drained()
 
     def _keep_alive_from_now(self) -> None:

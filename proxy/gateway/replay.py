@@ -46,6 +46,9 @@ class Sender:
         """
         signature = request.plan.signer.current() or await request.plan.signer.obtain()
         exchange = await self._attempt(request, signature)
+        refusals = request.plan.signer.refusals
+        if refusals is not None and exchange.answer.status not in refusals:
+            return exchange
         suspects = suspected(request.plan, exchange, signature)
         if not suspects:
             return exchange
