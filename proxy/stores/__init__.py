@@ -2,6 +2,6 @@
 
 from proxy.core.kinds import Table
 from proxy.stores.base import Store
-from proxy.stores.memory import MemoryStore
+from proxy.stores.memory import Memory
 
-KINDS: Table[type[Store]] = Table("proxy.stores", {"memory": MemoryStore})
+KINDS: Table[type[Store]] = Table("proxy.stores", {"memory": Memory})

@@ -18,7 +18,7 @@ class MemorySettings(StoreSettings):
     """The store's kind."""
 
 
-class MemoryStore(Store):
+class Memory(Store):
     """One token per key, and one lock per key that somebody holds or waits for. Never fails."""
 
     Settings = MemorySettings
@@ -28,7 +28,7 @@ class MemoryStore(Store):
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def __repr__(self) -> str:
-        return f"<MemoryStore, {len(self._tokens)} tokens>"
+        return f"<Memory, {len(self._tokens)} tokens>"
 
     async def load(self, key: str) -> Token | None:
         """Return the newest token under that key, or None."""

@@ -7,7 +7,7 @@ from proxy.core.rejection import Rejection
 from proxy.injectors.header import Header, HeaderSettings
 from proxy.net.runtime import Runtime
 from proxy.stores.base import Store
-from proxy.stores.memory import MemorySettings, MemoryStore
+from proxy.stores.memory import Memory, MemorySettings
 from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
 from proxy.tokens.held import Held
@@ -47,7 +47,7 @@ class TokenRoom:
         self.runtime = Runtime(self.clock, lambda name, error: self.reported.append(error))
         self.credential = credential(self.clock)
         self.credential.lifetime = lifetime
-        self.store = store or MemoryStore(MemorySettings(), self.runtime)
+        self.store = store or Memory(MemorySettings(), self.runtime)
         self.metrics = Metrics()
         self.counts = self.metrics.credential("billing")
         self.events = EventLog(self.clock)

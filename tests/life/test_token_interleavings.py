@@ -19,7 +19,7 @@ from proxy.core.secret import Secret
 from proxy.core.token import Token
 from proxy.net.runtime import Runtime
 from proxy.stores.base import Lease, StoreError
-from proxy.stores.memory import MemorySettings, MemoryStore
+from proxy.stores.memory import Memory, MemorySettings
 from proxy.tokens.held import Held
 from proxy.tokens.renewal import RenewalOutcome
 from tests.fakes.clock import FakeClock
@@ -48,7 +48,7 @@ class Stepper:
                 raise self.error
 
 
-class SteppedStore(MemoryStore):
+class SteppedStore(Memory):
     """A memory store with a point before and after each operation."""
 
     def __init__(self, runtime: Runtime) -> None:
@@ -192,7 +192,7 @@ async def operation_breaks(world: World) -> None:
 
 async def another_saves_a_newer_token(world: World) -> None:
     now = world.room.clock.now()
-    await MemoryStore.save(world.store, world.room.key, Token(Secret("theirs"), now, now + 300.0, 50))
+    await Memory.save(world.store, world.room.key, Token(Secret("theirs"), now, now + 300.0, 50))
     world.store.saved.add("theirs")
 
 

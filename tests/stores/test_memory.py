@@ -3,12 +3,12 @@
 from proxy.core.clock import SystemClock
 from proxy.net.runtime import Runtime
 from proxy.stores.base import Store
-from proxy.stores.memory import MemorySettings, MemoryStore
+from proxy.stores.memory import Memory, MemorySettings
 from tests.compliance.stores import KEY, StoreCompliance, token
 
 
-def make() -> MemoryStore:
-    return MemoryStore(MemorySettings(), Runtime(SystemClock(), lambda name, error: None))
+def make() -> Memory:
+    return Memory(MemorySettings(), Runtime(SystemClock(), lambda name, error: None))
 
 
 class TestMemoryStore(StoreCompliance):
@@ -34,4 +34,4 @@ async def test_a_closed_store_has_forgotten_everything() -> None:
 async def test_it_says_how_much_it_keeps() -> None:
     store = make()
     await store.save(KEY, token())
-    assert repr(store) == "<MemoryStore, 1 tokens>"
+    assert repr(store) == "<Memory, 1 tokens>"

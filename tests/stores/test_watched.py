@@ -9,14 +9,14 @@ from proxy.core.clock import SystemClock
 from proxy.core.token import Token
 from proxy.net.runtime import Runtime
 from proxy.stores.base import Lease, Store, StoreError
-from proxy.stores.memory import MemorySettings, MemoryStore
+from proxy.stores.memory import Memory, MemorySettings
 from proxy.stores.watched import WatchedStore
 from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
 from tests.compliance.stores import KEY, StoreCompliance, token
 
 
-class FailingStore(MemoryStore):
+class FailingStore(Memory):
     """A memory store that fails while `is_down`."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from proxy.core.secret import Secret
 from proxy.core.token import Token, plan
 from proxy.net.runtime import Runtime
 from proxy.stores.base import Lease, StoreError
-from proxy.stores.memory import MemorySettings, MemoryStore
+from proxy.stores.memory import Memory, MemorySettings
 from proxy.telemetry.metrics import Metrics
 from proxy.tokens.held import Held, hold
 from proxy.tokens.refresher import Known, Refresher, Trigger
@@ -36,7 +36,7 @@ class ScriptedLease(Lease):
         return not self.lost
 
 
-class ScriptedStore(MemoryStore):
+class ScriptedStore(Memory):
     """A memory store that writes down what is asked of it, and fails where it is told to."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class World:
         return Token(Secret(text), now, now + lifetime, generation)
 
     async def stored(self) -> tuple[str, int] | None:
-        token = await MemoryStore.load(self.store, KEY)
+        token = await Memory.load(self.store, KEY)
         return None if token is None else (token.value.reveal(), token.generation)
 
     def fetched(self) -> dict[tuple[str, str], int]:
@@ -150,7 +150,7 @@ async def test_a_rejected_token_is_expired_in_the_store_but_what_it_carries_is_k
     world.credential.fail(transient())
     with pytest.raises(FetchError):
         await world.refresher.replace(Known(rejected, 3), Trigger.REJECTED)
-    assert await MemoryStore.load(world.store, KEY) == replace(rejected, expires_at=world.clock.now())
+    assert await Memory.load(world.store, KEY) == replace(rejected, expires_at=world.clock.now())
 
 
 async def test_a_token_that_arrives_expired_is_a_malformed_response_and_is_not_stored(world: World) -> None:

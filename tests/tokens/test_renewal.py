@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from proxy.core.token import Token
-from proxy.stores.memory import MemorySettings, MemoryStore
+from proxy.stores.memory import Memory, MemorySettings
 from proxy.tokens.allowance import REGAINED_IN, RENEWALS
 from proxy.tokens.held import Held
 from proxy.tokens.renewal import Renewal, RenewalOutcome
@@ -131,15 +131,15 @@ async def test_a_configured_token_is_not_renewed() -> None:
     assert room.credential.count == 1
 
 
-class Forgetful(MemoryStore):
+class Forgetful(Memory):
     """A store that has lost everything whenever it is asked."""
 
     async def load(self, key: str) -> Token | None:
         return None
 
 
-@pytest.mark.parametrize("store", [MemoryStore, Forgetful])
-async def test_the_fetch_of_a_renewal_is_given_the_rejected_token(room: TokenRoom, store: type[MemoryStore]) -> None:
+@pytest.mark.parametrize("store", [Memory, Forgetful])
+async def test_the_fetch_of_a_renewal_is_given_the_rejected_token(room: TokenRoom, store: type[Memory]) -> None:
     room = TokenRoom(store=store(MemorySettings(), room.runtime))
     held = await room.source.obtain()
     await room.source.renew(held)

@@ -7,7 +7,7 @@ import pytest
 
 from proxy.core.errors import CircuitOpenError, ProxyError, Reason, TokenUnavailableError
 from proxy.stores.base import StoreError
-from proxy.stores.memory import MemorySettings, MemoryStore
+from proxy.stores.memory import Memory, MemorySettings
 from proxy.tokens.held import Held
 from tests.fakes.credential import MARKER, StaticCredential
 from tests.fakes.token_room import TokenRoom, permanent, transient, value
@@ -414,7 +414,7 @@ async def test_a_revocation_takes_the_token_out_of_use_at_once_and_what_is_in_th
 
 
 async def test_a_revocation_that_the_store_does_not_hear_of_holds_here(room: TokenRoom) -> None:
-    class Deaf(MemoryStore):
+    class Deaf(Memory):
         async def drop(self, key: str, generation: int) -> None:
             raise StoreError("the store does not answer")
 

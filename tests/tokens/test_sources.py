@@ -9,7 +9,7 @@ from proxy.credentials import KINDS
 from proxy.credentials.base import CredentialSettings
 from proxy.net.endpoint import Endpoint
 from proxy.net.runtime import Runtime
-from proxy.stores.memory import MemorySettings, MemoryStore
+from proxy.stores.memory import Memory, MemorySettings
 from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
 from proxy.tokens.sources import Workshop, build_sources
@@ -43,7 +43,7 @@ def parse(*, value: str = "planted-value", secret: str = "planted-secret") -> Ma
 async def workshop() -> AsyncIterator[Workshop]:
     clock = FakeClock()
     runtime = Runtime(clock, lambda name, error: None)
-    store = MemoryStore(MemorySettings(), runtime)
+    store = Memory(MemorySettings(), runtime)
     yield Workshop(Endpoint(clock), store, runtime, Metrics(), EventLog(clock))
     await runtime.close()
 
