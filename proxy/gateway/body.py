@@ -114,6 +114,19 @@ class Body:
             self._recording.close()
 
 
+class _Nothing(Body):
+    """The body of a request that has none: one for all of them, for it has nothing to remember."""
+
+    def __init__(self) -> None:
+        self._recording = None
+        self.length = NO_BODY
+        self.whole = b""
+        self.sent = True
+
+
+NOTHING: Final = _Nothing()
+
+
 def body_of(inbound: Inbound, settings: RouteSettings, *, record: bool) -> Body:
     """Return the request's body as it stands now; reads nothing that has not arrived.
 
@@ -122,7 +135,7 @@ def body_of(inbound: Inbound, settings: RouteSettings, *, record: bool) -> Body:
     """
     length = _announced(inbound)
     if length == NO_BODY:
-        return Body(inbound, settings, None, NO_BODY, b"")
+        return NOTHING
     _check_length(length or 0, settings.limits.body)
     replay = settings.replay
     streams = not inbound.body_is_here and (length is None or length > replay.memory)

@@ -19,9 +19,8 @@ _NOT_OURS: Final = HOP_BY_HOP | {b"content-length"}
 _WITHOUT_COOKIES: Final = _NOT_OURS | {b"set-cookie", b"set-cookie2"}
 _ADDRESSES: Final = frozenset({b"location", b"content-location", b"link", b"refresh"})
 """Header lines in which an address may stand."""
-_USUAL: Final = ([b"keep-alive"], [b"close"], [b"Keep-Alive"], [b"Close"])
-"""Connection headers that name nothing."""
-_NONE: Final[frozenset[bytes]] = frozenset()
+_USUAL: Final = (b"keep-alive", b"close")
+"""Connection headers that bind no other line to this hop."""
 _BODILESS: Final = frozenset({204, 304})
 
 
@@ -77,7 +76,7 @@ class Relay:
         request = self._request
         drops = _WITHOUT_COOKIES if request.plan.drops_cookies else _NOT_OURS
         names, fields = answer.names, answer.headers
-        if b"connection" in names:
+        if b"connection" in names and _names_others(names, fields):
             drops = drops | connection_named(fields)
         if request.signed_query:
             fields = without_echo(fields, request.signed_query)
@@ -110,12 +109,15 @@ class Relay:
         return b""
 
 
+def _names_others(names: list[bytes], fields: Fields) -> bool:
+    return names.count(b"connection") > 1 or fields[names.index(b"connection")][1] not in _USUAL
+
+
 def connection_named(fields: Fields) -> frozenset[bytes]:
     """Return the lower-case names that the Connection header binds to this hop (RFC 9110 §7.6.1)."""
-    values = [value for name, value in fields if name.lower() == b"connection"]
-    if values in _USUAL:
-        return _NONE
-    return frozenset(token.strip().lower() for value in values for token in value.split(b","))
+    return frozenset(
+        token.strip().lower() for name, value in fields if name.lower() == b"connection" for token in value.split(b",")
+    )
 
 
 def without_echo(fields: Fields, signed_query: bytes) -> Fields:
