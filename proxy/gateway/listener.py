@@ -106,7 +106,10 @@ class CallerConnection(RequestHandler):
         """Tell whoever reads the body in which the parser stumbled; aiohttp leaves it waiting."""
         payload = self._messages[-1][1] if self._messages else getattr(self._current_request, "payload", None)
         if payload is not None and not payload.is_eof():
-            payload.set_exception(RequestInvalidError("the request body is malformed"))
+            error = RequestInvalidError("the request body is malformed")
+            payload.set_exception(error)
+            # A reader that the end of a chunk has just woken goes back to waiting without looking: tell it behind that.
+            self._loop.call_soon(payload.set_exception, error)
 
     async def _next_message(self) -> None:
         self._waiter = self._loop.create_future()
