@@ -42,6 +42,12 @@ def test_no_rules_refuse_nothing() -> None:
     assert not rules_of().judge(401, (), b"")
 
 
+def test_rules_on_the_status_alone_tell_which_statuses_those_are() -> None:
+    assert rules_of({"status": 401}, {"status": 419}).statuses == {401, 419}
+    assert rules_of().statuses == frozenset()
+    assert rules_of({"status": 401}, {"status": 200, "json": "$.error"}).statuses is None
+
+
 def test_one_rule_that_holds_suffices() -> None:
     rejection = rules_of({"status": 401}, {"status": 419}, {"status": 200, "json": "$.expired"})
     assert [rejects(rejection, status) for status in (401, 419, 403)] == [True, True, False]
