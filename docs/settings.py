@@ -1,0 +1,177 @@
+"""The settings as a reference: each record of the configuration as a list of its keys, read from the record itself."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.fields import FieldInfo
+
+from docs.wrapping import item, paragraph
+from proxy import callers, credentials, extractors, injectors, stores
+from proxy.config.schema import AdminSettings, ListenSettings
+from proxy.core.breaker import BreakerSettings
+from proxy.core.kinds import Table
+from proxy.core.rejection import RejectionSettings
+from proxy.core.route import MatchSettings
+from proxy.core.settings import Duration, Settings, Size, spell_duration, spell_size
+from proxy.credentials.base import CredentialSettings
+from proxy.credentials.expiry import ExpiryType
+from proxy.credentials.reading import ExpirySettings
+from proxy.credentials.request import RequestSettings
+from proxy.gateway.settings import (
+    DrainSettings,
+    LimitSettings,
+    ReplaySettings,
+    RouteSettings,
+    TimeoutSettings,
+    TlsSettings,
+)
+
+RECORDS: Final[Mapping[str, type[Settings]]] = {
+    "listen": ListenSettings,
+    "admin": AdminSettings,
+    "drain": DrainSettings,
+    "route": RouteSettings,
+    "match": MatchSettings,
+    "breaker": BreakerSettings,
+    "replay": ReplaySettings,
+    "timeouts": TimeoutSettings,
+    "tls": TlsSettings,
+    "limits": LimitSettings,
+    "credential": CredentialSettings,
+    "request": RequestSettings,
+    "rejected_when": RejectionSettings,
+    "expiry": ExpirySettings,
+}
+"""Records that stand in one place, by the word for it."""
+FAMILIES: Final[Mapping[str, Table[Any]]] = {
+    "store": stores.KINDS,
+    "caller": callers.KINDS,
+    "credential": credentials.KINDS,
+    "extractor": extractors.KINDS,
+    "injector": injectors.KINDS,
+}
+_TAGS: Final = ("kind", "from_")
+_LINKS: Final = {
+    "match": "[mapping](#match)",
+    "breaker": "[mapping](#breaker)",
+    "replay": "[mapping](#replay)",
+    "timeouts": "[mapping](#timeouts)",
+    "tls": "[mapping](#tls)",
+    "limits": "[mapping](#limits)",
+    "request": "[mapping](#request)",
+    "token": "[extractor](#extractors)",
+    "expiry": "[expiry](#expiry)",
+    "save": "mapping of names to [extractors](#extractors)",
+    "inject": "list of [injectors](#injectors)",
+    "rejected_when": "list of [rules](#rejected_when)",
+    "json": "any JSON",
+    "equals": "text, number or truth value",
+}
+"""Where a key's value has a section of its own, or no type that a word would do for."""
+_FORMS: Final = {
+    TypeAdapter(Duration).json_schema()["pattern"]: "duration",
+    TypeAdapter(Size).json_schema()["pattern"]: "size",
+}
+_TYPES: Final = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
+
+
+def settings_blocks() -> Mapping[str, Callable[[], Iterator[str]]]:
+    """Return a block for every record and every kind of the configuration."""
+    records = {f"settings {name}": partial(_keys, record) for name, record in RECORDS.items()}
+    kinds = {
+        f"{family} {kind}": partial(_kind, family, made.Settings)
+        for family, table in FAMILIES.items()
+        for kind, made in table.items()
+    }
+    return {**records, **kinds, "expiry types": _expiry_types}
+
+
+def _kind(family: str, record: type[Settings]) -> Iterator[str]:
+    """Yield one kind's keys, without those that all kinds of its family share."""
+    shared = CredentialSettings.model_fields if family == "credential" else {}
+    own = {name for name, field in record.model_fields.items() if not _is_same(field, shared.get(name))}
+    yield from _keys(record, own - set(_TAGS))
+
+
+def _is_same(field: FieldInfo, other: FieldInfo | None) -> bool:
+    return other is not None and (field.description, field.default) == (other.description, other.default)
+
+
+def _keys(record: type[BaseModel], names: set[str] | None = None) -> Iterator[str]:
+    """Yield the record's meaning and a list of its keys."""
+    yield paragraph((record.__doc__ or "").strip())
+    schemas = record.model_json_schema()["properties"]
+    listed = [
+        (name, field)
+        for name, field in record.model_fields.items()
+        if name not in _TAGS and (names is None or name in names)
+    ]
+    if listed:
+        yield ""
+    for name, field in listed:
+        key = field.alias or name
+        about = ", ".join(filter(None, (_type(key, schemas[key]), _default(field, schemas[key]))))
+        yield item(f"**`{key}`** ({about}): {field.description}")
+
+
+def _expiry_types() -> Iterator[str]:
+    yield paragraph("`type` is one of " + ", ".join(f"`{word}`" for word in get_args(ExpiryType)) + ".")
+
+
+def _type(key: str, schema: Mapping[str, Any]) -> str:
+    """Return what may stand there, in words."""
+    if key in _LINKS:
+        return _LINKS[key]
+    if options := [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]:
+        return _type(key, options[0])
+    if "enum" in schema:
+        return " or ".join(f"`{word}`" for word in schema["enum"])
+    if form := _FORMS.get(schema.get("pattern")):
+        return form
+    match schema.get("type"):
+        case "array":
+            return f"list of {_type('', schema['items'])}s"
+        case "object":
+            return "mapping of texts to texts"
+        case kind:
+            return _TYPES[str(kind)]
+
+
+def _default(field: FieldInfo, schema: Mapping[str, Any]) -> str:
+    """Return what counts when the key is left out, as an operator would write it."""
+    if field.is_required():
+        return "required"
+    default = field.get_default(call_default_factory=True)
+    if default is None or isinstance(default, Mapping) or default in ((), ""):
+        return ""
+    if isinstance(default, BaseModel):
+        return ""
+    if isinstance(default, tuple):
+        return f"default `{_flow([record.model_dump(by_alias=True, exclude_unset=True) for record in default])}`"
+    return f"default `{_spelled(default, _pattern(schema))}`"
+
+
+def _pattern(schema: Mapping[str, Any]) -> str:
+    return str(schema.get("pattern", ""))
+
+
+def _spelled(default: Any, pattern: str) -> str:
+    match _FORMS.get(pattern):
+        case "duration":
+            return spell_duration(default)
+        case "size":
+            return spell_size(default)
+        case _:
+            return json.dumps(default) if isinstance(default, bool | int | float) else str(default)
+
+
+def _flow(value: Any) -> str:
+    """Return the value as YAML in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_flow(child)}" for key, child in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return f'"{value}"' if isinstance(value, str) and value != value.strip() else str(value)
