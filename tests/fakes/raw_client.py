@@ -41,18 +41,53 @@ class Answer:
         return next(iter(self.all(name)), b"")
 
 
+class _Line(asyncio.Protocol):
+    """Keeps what arrived even when the connection then breaks."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+        self.seen = bytearray()
+        self.ended = False
+        self.was_reset = False
+        self.news = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        self.seen += data
+        self.news.set()
+
+    def eof_received(self) -> bool:
+        self.ended = True
+        self.news.set()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.was_reset = exc is not None and not self.ended
+        self.ended = True
+        self.news.set()
+
+
 class RawClient:
     """One connection of a caller."""
 
     def __init__(self, port: int) -> None:
         self._port = port
+        self._line = _Line()
         self._buffer = b""
-        self._ended = False
-        self.was_reset = False
-        """True once the other side has closed with RST."""
+
+    @property
+    def seen(self) -> bytes:
+        """Return every byte that has arrived."""
+        return bytes(self._line.seen)
+
+    @property
+    def was_reset(self) -> bool:
+        """Return True once the other side has closed with RST."""
+        return self._line.was_reset
 
     async def __aenter__(self) -> Self:
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_connection(lambda: self._line, "127.0.0.1", self._port)
         return self
 
     async def __aexit__(
@@ -61,27 +96,22 @@ class RawClient:
         self.abort()
 
     async def send(self, data: bytes, *, pieces: int | None = None) -> None:
-        """Send bytes in one write, or in that many bytes at a time."""
-        try:
-            if pieces is None:
-                self._writer.write(data)
-                await self._writer.drain()
+        """Send bytes in one write, or that many at a time, until the other side closes."""
+        size = pieces or max(1, len(data))
+        for begin in range(0, len(data), size):
+            if self._line.ended:
                 return
-            for begin in range(0, len(data), pieces):
-                self._writer.write(data[begin : begin + pieces])
-                await self._writer.drain()
-                await asyncio.sleep(0)
-        except ConnectionError:  # it was refused before it was sent; what there is to read tells more
-            pass
+            self._transport.write(data[begin : begin + size])
+            await asyncio.sleep(0)
 
     def finish(self) -> None:
         """Close our direction only."""
-        if not self._writer.transport.is_closing():
-            self._writer.write_eof()
+        if not self._transport.is_closing():
+            self._transport.write_eof()
 
     def abort(self) -> None:
         """Leave at once."""
-        self._writer.transport.abort()
+        self._transport.abort()
 
     async def answer(self, method: str = "GET", *, deadline: float = DEADLINE) -> Answer:
         """Read one final answer to a request of that method; NoAnswerError when none comes whole."""
@@ -162,12 +192,10 @@ class RawClient:
         return taken
 
     async def _fill(self) -> bool:
-        if self._ended:
-            return False
-        try:
-            data = await self._reader.read(65536)
-        except ConnectionError:
-            data, self.was_reset = b"", True
-        self._ended = not data
+        """Wait for more bytes; False when there are no more."""
+        while not self._line.buffer and not self._line.ended:
+            self._line.news.clear()
+            await self._line.news.wait()
+        data, self._line.buffer = bytes(self._line.buffer), bytearray()
         self._buffer += data
         return bool(data)
