@@ -43,7 +43,7 @@ def test_no_rules_refuse_nothing() -> None:
 
 
 def test_rules_on_the_status_alone_tell_which_statuses_those_are() -> None:
-    assert rules_of({"status": 401}, {"status": 419}).statuses == {401, 419}
+    assert rules_of({"status": 401}, {"status": 419}).statuses == frozenset({401, 419})
     assert rules_of().statuses == frozenset()
     assert rules_of({"status": 401}, {"status": 200, "json": "$.error"}).statuses is None
 
