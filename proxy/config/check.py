@@ -9,6 +9,7 @@ from proxy.config.positions import Loc
 from proxy.config.schema import Config
 from proxy.config.sentences import closest
 from proxy.core.origin import parse_upstream
+from proxy.credentials.base import CredentialSettings
 from proxy.gateway.settings import RouteSettings
 from proxy.net.upstream import trust
 
@@ -36,6 +37,7 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
     known = {section: _names(data, section) for section in ("callers", "credentials")}
     for name, route in config.routes.items():
         yield from _names_of(name, route, known)
+        yield from _same_place(name, route, config.credentials)
         yield from _upstream(name, route)
     yield from _twins(config.routes)
     yield from _unused(config)
@@ -93,6 +95,19 @@ def _credentials(name: str, route: RouteSettings) -> Iterator[tuple[Loc, str]]:
         yield ("routes", name, "credential"), route.credential
     for index, credential in enumerate(route.credentials):
         yield ("routes", name, "credentials", index), credential
+
+
+def _same_place(name: str, route: RouteSettings, known: Mapping[str, CredentialSettings]) -> Iterator[Flaw]:
+    taken: dict[tuple[str, str], str] = {}
+    for loc, credential in _credentials(name, route):
+        for place in known[credential].places if credential in known else ():
+            other = taken.setdefault(place, credential)
+            if other != credential:
+                yield Flaw(
+                    loc,
+                    f"{{value}} goes into the {place[0]} {place[1]}, and {other} does too; change the inject of one",
+                    credential,
+                )
 
 
 def _upstream(name: str, route: RouteSettings) -> Iterator[Flaw]:

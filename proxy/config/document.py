@@ -133,7 +133,7 @@ class _Document:
         """Return the key as it is written, or None when it cannot be one."""
         if not isinstance(event, yaml.ScalarEvent):
             self._node(event, depth + 1)
-            self._note(_place(event), "a key is a plain word; a list, a mapping or an alias cannot be one")
+            self._note(_place(event), "a key is a plain word; put quotes around a text that begins with {, [ or *")
             return None
         if event.value == "<<" and event.implicit[0]:
             self._note(

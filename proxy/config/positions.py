@@ -76,13 +76,14 @@ def loc_of(data: Any, way: Sequence[str | int]) -> Loc:
     for step in way:
         if isinstance(data, dict) and untagged and any(data.get(tag) == step for tag in TAGS):
             untagged = False
-        elif _has(data, step):
+        elif has(data, step):
             data, untagged = data[step], True
             loc.append(step)
     return tuple(loc)
 
 
-def _has(data: Any, step: str | int) -> bool:
+def has(data: Any, step: str | int) -> bool:
+    """Return True when that key or index stands in the dict or list."""
     if isinstance(data, list):
         return isinstance(step, int) and step < len(data)
     return isinstance(data, dict) and step in data

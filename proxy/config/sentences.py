@@ -10,7 +10,7 @@ from proxy.config.known import keys_at
 from proxy.config.schema import KEY_HASH, NAME
 
 _TYPES: Final = {
-    "string_type": "a text; put it in quotes",
+    "string_type": "a text",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
@@ -23,7 +23,7 @@ _TYPES: Final = {
     "mapping_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
     "model_attributes_type": "a mapping of keys to values",
-    "path_type": "a path; put it in quotes",
+    "path_type": "a path",
 }
 _BOUNDS: Final = {
     "greater_than": "must be greater than {gt}",
@@ -42,10 +42,18 @@ _PATTERNS: Final = {
     NAME: "be made of a-z, 0-9, _ and -, and begin with a letter or digit",
     KEY_HASH: "be sha256: and 64 hexadecimal digits, as `countersign hash-key` prints it",
 }
+_VALUELESS: Final = frozenset(
+    (*_TYPES, *_BOUNDS, "missing", "extra_forbidden", "union_tag_not_found", "string_pattern_mismatch", "literal_error")
+)
 MOST_LISTED: Final = 20
 """Names that are listed in one sentence."""
 SILENT: Final = frozenset({"is_instance_of"})
 """What only code could mend."""
+
+
+def holds_no_value(error: ErrorDetails) -> bool:
+    """Return True when the error's sentence is made of words of the schema alone."""
+    return error["type"] in _VALUELESS
 
 
 def sentence(error: ErrorDetails) -> str:
@@ -61,7 +69,7 @@ def sentence(error: ErrorDetails) -> str:
         return _unknown_kind(error, context)
     if kind == "string_pattern_mismatch":
         return _pattern(way, context["pattern"])
-    if kind in ("literal_error", "enum"):
+    if kind == "literal_error":
         return f"must be {context['expected']}"
     if kind in _BOUNDS:
         return _BOUNDS[kind].format(**context)
@@ -71,7 +79,10 @@ def sentence(error: ErrorDetails) -> str:
 def type_sentence(kinds: Sequence[str]) -> str | None:
     """Return what the value must be when it is of none of the types that may stand there; None: these are not types."""
     wanted = dict.fromkeys(_TYPES[kind] for kind in kinds if kind in _TYPES)
-    return f"must be {' or '.join(wanted)}" if len(kinds) == sum(kind in _TYPES for kind in kinds) else None
+    if not all(kind in _TYPES for kind in kinds):
+        return None
+    remedy = "; put it in quotes" if list(wanted) == ["a text"] else ""
+    return f"must be {' or '.join(wanted)}{remedy}"
 
 
 def closest(word: str, known: Sequence[str]) -> str:

@@ -2,9 +2,8 @@
 
 Theory. A reference yields a text, but may stand where a number is wanted, and a reference that leads nowhere on this
 machine must not hide the other problems. So every such place has a list of values that may stand there: the text and
-what it reads as, or stand-ins of several types. They are tried until pydantic has nothing to say about the place. For
-messages the tree is validated once more with `***` in place of every reference's value: a message that could show a
-value is taken from there.
+what it reads as, or stand-ins of several types. They are tried until pydantic has nothing to say about the place. A
+message that could show a value which a reference brought is taken from another validation, with `***` in its place.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,16 +14,17 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from proxy.config.positions import Loc, Node, loc_of, plain
+from proxy.config.positions import Loc, Node, has, loc_of, plain
 from proxy.config.references import Resolution, Surroundings
 from proxy.config.scalars import AmbiguousError, read
 from proxy.config.schema import Config
-from proxy.config.sentences import SILENT, sentence, type_sentence
+from proxy.config.sentences import SILENT, holds_no_value, sentence, type_sentence
 from proxy.core.secret import MASK
 
 STAND_INS: Final = (
     "stand-in",
     1,
+    200,
     False,
     "1s",
     "1KiB",
@@ -124,7 +124,7 @@ def _leave_out(data: Any, loc: Loc) -> None:
         data.clear()
         return
     for step in loc[:-1]:
-        if step not in data:
+        if not has(data, step):
             return
         data = data[step]
     data.pop(loc[-1], None)
@@ -132,6 +132,8 @@ def _leave_out(data: Any, loc: Loc) -> None:
 
 def _follows_from(loc: Loc, error: ErrorDetails, open_ends: frozenset[Loc]) -> bool:
     """Return True when the error is about a stand-in, or about a rule that one may have broken."""
+    if error["type"] == "union_tag_invalid":
+        return (*loc, _tag(error)) in open_ends
     return loc in open_ends or (error["type"] == "value_error" and any(_reaches(loc, end) for end in open_ends))
 
 
@@ -154,11 +156,12 @@ def _tag(error: ErrorDetails) -> str:
 
 
 def _said(loc: Loc, errors: Sequence[ErrorDetails], masked: _Masked, referenced: frozenset[Loc]) -> str:
-    if any(_reaches(loc, inner) for inner in referenced):
-        errors = [masked[error["loc"]] for error in errors if error["loc"] in masked]
-        if not errors:
-            return HIDDEN
     telling = [error for error in errors if error["type"] not in SILENT] or errors
+    if any(_reaches(loc, inner) for inner in referenced):
+        telling = [error if holds_no_value(error) else masked.get(error["loc"], error) for error in telling]
+        telling = [error for error in telling if holds_no_value(error) or error["loc"] in masked]
+        if not telling:
+            return HIDDEN
     return type_sentence([error["type"] for error in telling]) or sentence(telling[0])
 
 

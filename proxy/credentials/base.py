@@ -35,11 +35,15 @@ class CredentialSettings(Settings):
     allow_plain_http: bool = False
     """Let this credential's own requests go to an `http://` address; its secrets then travel readable."""
 
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Return every place that the token goes to: its kind and its name, headers in lower case."""
+        return tuple((settings.kind, _name(settings)) for settings in self.inject)
+
     @model_validator(mode="after")
     def _each_place_once(self) -> Self:
-        places = [(settings.kind, _name(settings)) for settings in self.inject]
-        for place in places:
-            if places.count(place) > 1:
+        for place in self.places:
+            if self.places.count(place) > 1:
                 raise ValueError(f"inject names the {place[0]} {place[1]} twice; keep one")
         return self
 
