@@ -45,6 +45,9 @@ def main() -> None:
 @_config
 def run(config: Path) -> None:
     """Serve until SIGTERM; SIGHUP or a changed file reloads."""
+    from proxy.core import descriptions
+
+    descriptions.wanted = False  # it shows none, and starts sooner without them
     from proxy import app
 
     sys.exit(app.run(config))

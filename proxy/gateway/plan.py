@@ -53,6 +53,7 @@ class RoutePlan:
             self.settings == other.settings
             and self.signer.sources == other.signer.sources
             and self.callers == other.callers
+            and self.upstream.tls is other.upstream.tls
         )
 
     def watch(self) -> None:

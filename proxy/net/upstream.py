@@ -10,6 +10,8 @@ import contextlib
 import socket
 import ssl
 from collections import deque
+from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 from proxy.core.errors import UpstreamTimeoutError, UpstreamUnreachableError
@@ -22,7 +24,18 @@ SWEEP: Final = 0.1
 
 
 def trust(ca: str | None) -> ssl.SSLContext:
-    """Return a verifying TLS context that believes the system's authorities, or those in the PEM file instead."""
+    """Return a verifying TLS context that believes the system's authorities, or those in the PEM file instead.
+
+    Raises:
+        OSError: the file cannot be read, or holds no certificate.
+    """
+    return _context(ca, Path(ca).stat().st_mtime_ns if ca else 0)
+
+
+@lru_cache(maxsize=64)
+def _context(ca: str | None, stamp: int) -> ssl.SSLContext:
+    """Reading the system's authorities takes tens of milliseconds: routes share what they believe alike."""
+    del stamp  # part of the key only: a file that was replaced is read again
     context = ssl.create_default_context(cafile=ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -44,7 +57,8 @@ class Upstream:
     ) -> None:
         self.origin = origin
         self._runtime = runtime
-        self._tls = tls
+        self.tls = tls
+        """What is believed; None: the connection is not encrypted."""
         self._connect_timeout = connect
         self._idle_timeout = idle
         self._keepalive = keepalive
@@ -81,8 +95,8 @@ class Upstream:
                     lambda: connection,
                     self.origin.host,
                     self.origin.port,
-                    ssl=self._tls,
-                    server_hostname=self.origin.host if self._tls else None,
+                    ssl=self.tls,
+                    server_hostname=self.origin.host if self.tls else None,
                 )
         except TimeoutError:
             raise UpstreamTimeoutError("connecting took too long", proxy_error="connection_timeout") from None
