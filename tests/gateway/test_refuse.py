@@ -131,7 +131,7 @@ def test_a_detail_cannot_leave_the_document() -> None:
 
 @pytest.mark.parametrize(
     ("status", "line"),
-    [(200, b"HTTP/1.1 200 OK\r\n"), (418, b"HTTP/1.1 418 I'm a Teapot\r\n"), (299, b"HTTP/1.1 299 \r\n")],
+    [(200, b"HTTP/1.1 200 OK\r\n"), (404, b"HTTP/1.1 404 Not Found\r\n"), (299, b"HTTP/1.1 299 \r\n")],
 )
 def test_a_status_line_has_the_usual_phrase_or_none(status: int, line: bytes) -> None:
     assert STATUS_LINES[status] == line
