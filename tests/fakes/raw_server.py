@@ -73,6 +73,10 @@ class Link:
         """Close in good order (FIN)."""
         self._writer.close()
 
+    def finish(self) -> None:
+        """Close our direction only (FIN), and go on reading."""
+        self._writer.write_eof()
+
     def reset(self) -> None:
         """Close with RST."""
         one = self._writer.get_extra_info("socket")
@@ -128,6 +132,11 @@ def when(event: asyncio.Event) -> Step:
 async def close(link: Link) -> None:
     """Close in good order (FIN)."""
     link.close()
+
+
+async def finish(link: Link) -> None:
+    """Close our direction only (FIN), and go on reading."""
+    link.finish()
 
 
 async def reset(link: Link) -> None:
