@@ -275,15 +275,8 @@ class Source:
         self._held, self._last, self._missing = None, None, Trigger.FIRST
 
     def _tell(self, event: EventName, held: Held, reason: str | None = None) -> None:
-        token = held.token
-        self._events.record(
-            "info",
-            event,
-            credential=self.name,
-            reason=reason,
-            generation=token.generation,
-            fingerprint=token.value.fingerprint(),
-        )
+        marks = {"generation": held.token.generation, "fingerprint": held.token.value.fingerprint()}
+        self._events.record("info", event, credential=self.name, reason=reason, **marks)
 
     # The planned refresh
 
