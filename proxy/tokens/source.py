@@ -275,8 +275,8 @@ class Source:
         self._held, self._last, self._missing = None, None, Trigger.FIRST
 
     def _tell(self, event: EventName, held: Held, reason: str | None = None) -> None:
-        marks = {"generation": held.token.generation, "fingerprint": held.token.value.fingerprint()}
-        self._events.record("info", event, credential=self.name, reason=reason, **marks)
+        record, token, mark = self._events.record, held.token, held.token.value.fingerprint()
+        record("info", event, credential=self.name, reason=reason, generation=token.generation, fingerprint=mark)
 
     # The planned refresh
 
