@@ -114,23 +114,25 @@ class Preparer:
         if head.method == "OPTIONS" and (hops := hops_left(head)) is not None:
             drops |= {b"max-forwards"}
             parts.append(b"Max-Forwards: %d\r\n" % (hops - 1))
-        cookies = [b"; ".join(b"%s=%s" % cookie for cookie in injection.cookies)] if injection.cookies else []
+        cookies: list[bytes] = []
         for name, value in head.headers:
             lowered = name.lower()
             if lowered in drops or (b"_" in lowered and lowered.replace(b"_", b"-") in drops):
                 continue  # a server that turns `-` into `_` must not find the caller's copy either
             if injection.cookies and lowered == b"cookie":
-                cookies.insert(0, _without_cookies(value, injection))
+                cookies.append(_without_cookies(value, injection))
             else:
                 parts += (name, b": ", value, b"\r\n")
-        if cookies:
+        if injection.cookies:
+            cookies += [b"%s=%s" % cookie for cookie in injection.cookies]
             parts += (b"Cookie: ", b"; ".join(filter(None, cookies)), b"\r\n")
 
     def _dropped(self, injection: Injection, principal: Principal) -> frozenset[bytes]:
         key = (injection.replaces, principal.proof_headers)
         drops = self._drops.get(key)
         if drops is None:
-            drops = self._drops[key] = _OURS | injection.replaces | principal.proof_headers
+            spellings = {name.replace(b"_", b"-") for name in injection.replaces}
+            drops = self._drops[key] = _OURS | injection.replaces | spellings | principal.proof_headers
         return drops
 
     @staticmethod
