@@ -42,6 +42,7 @@ bench: .venv/.run
 
 docs: .venv/.run
 	.venv/bin/countersign schema > config/countersign.schema.json
+	.venv/bin/python -m docs.generate
 
 lock:
 	$(LOCK) pyproject.toml -o requirements.lock

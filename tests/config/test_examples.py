@@ -1,0 +1,52 @@
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from proxy.config.document import parse
+from proxy.config.json_schema import editor_schema
+from proxy.config.load import examine, load
+from proxy.config.positions import plain
+
+CONFIG = Path(__file__).parents[2] / "config"
+EXAMPLES = sorted(CONFIG.glob("examples/*.yaml"))
+HASH = f"sha256:{'0' * 64}"
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 5
+
+
+@pytest.mark.parametrize("path", [CONFIG / "quickstart.yaml", *EXAMPLES], ids=lambda path: path.stem)
+def test_an_editor_finds_its_schema_and_nothing_wrong(path: Path) -> None:
+    text = path.read_text()
+    schema = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
+    assert schema is not None
+    assert (path.parent / schema[1]).resolve() == CONFIG / "countersign.schema.json"
+    data = plain(parse(text, lambda *_: None), {})
+    assert list(jsonschema.Draft7Validator(editor_schema()).iter_errors(data)) == []
+
+
+def test_the_quickstart_needs_nothing() -> None:
+    assert load(CONFIG / "quickstart.yaml", {}).warnings == ()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_it_can_be_used_once_its_secrets_are_there(path: Path, tmp_path: Path) -> None:
+    """The files that it refers to are put beside it, and its variables are set."""
+    text = path.read_text().replace("/run/secrets/", "")
+    for name in re.findall(r"\$\{file:([^}]+)\}", text):
+        (tmp_path / name).write_text("secret\n")
+    copy = tmp_path / path.name
+    copy.write_text(text)
+    names = re.findall(r"\$\{env:(\w+)\}", text)
+    environ = {name: HASH if name.endswith("_HASH") else "value" for name in names}
+    assert [str(problem) for problem in examine(copy, environ).problems] == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_without_its_secrets_it_only_misses_them(path: Path) -> None:
+    problems = examine(path, {}, resolve=False).problems
+    assert problems
+    assert all(problem.warning for problem in problems)
