@@ -17,12 +17,12 @@ PEER: Final = ("127.0.0.1", 50_000)
 
 
 class Wire(asyncio.Transport):
-    """Our end of the caller's connection."""
+    """Our end of a connection."""
 
     def __init__(self, peer: tuple[str, int]) -> None:
         super().__init__({"peername": peer})
         self.sent = bytearray()
-        """What the caller has got."""
+        """What the other side has got."""
         self.writes: list[bytes] = []
         """The same, by write."""
         self.closing = False

@@ -1,14 +1,16 @@
 """What is remembered of a request's body: in memory, then on disk, then nothing."""
 
 import asyncio
+import gc
 import io
 import os
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
@@ -40,6 +42,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.error: OSError | None = None
+        self.unreadable = False
         self.go = threading.Event()
         self.go.set()
         self.writing = threading.Event()
@@ -64,6 +67,11 @@ class DiskFile(io.BytesIO):
         if self._disk.error is not None:
             raise self._disk.error
         return super().write(data)  # type: ignore[arg-type]  # whatever a file takes
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self._disk.unreadable:
+            raise OSError(5, "Input/output error")
+        return super().read(size)
 
 
 @pytest.fixture
@@ -212,8 +220,29 @@ async def test_a_caller_that_leaves_does_not_interrupt_the_writing(disk: Disk) -
     recording.close()
 
 
+async def test_what_is_given_up_does_not_stay_in_memory() -> None:
+    recording = Recording(memory=2000, disk=0)
+    piece = bytes(bytearray(1500))
+    before = sys.getrefcount(piece)
+    recording.add(piece)
+    assert sys.getrefcount(piece) == before + 1
+    recording.add(b"x" * 501)
+    assert sys.getrefcount(piece) == before
+
+
+async def test_a_disk_that_does_not_give_back_what_it_took_is_a_fault_of_ours(disk: Disk) -> None:
+    recording = Recording(memory=2, disk=100)
+    await record(recording, b"abc")
+    disk.unreadable = True
+    with pytest.raises(InternalError, match="does not give"):
+        await remembered(recording)
+    recording.close()
+
+
 @pytest.mark.parametrize("error", [None, OSError(28, "No space left on device")], ids=["well", "badly"])
 async def test_closing_in_the_middle_of_writing_closes_the_file_after_it(disk: Disk, error: OSError | None) -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     recording = Recording(memory=2, disk=100)
     disk.go.clear()
     disk.error = error
@@ -223,11 +252,14 @@ async def test_closing_in_the_middle_of_writing_closes_the_file_after_it(disk: D
     with pytest.raises(asyncio.CancelledError):
         await leaving
     recording.close()
-    assert not disk.files[0].closed
+    assert [file.closed for file in disk.files] == [False]
     disk.go.set()
     async with asyncio.timeout(10):
         while not disk.files[0].closed:  # noqa: ASYNC110 - a thread closes it
             await asyncio.sleep(0)
+    del recording, leaving
+    gc.collect()
+    assert complaints == []
 
 
 async def test_a_writing_that_failed_after_the_caller_left_is_not_mistaken_for_a_body(disk: Disk) -> None:
