@@ -25,7 +25,7 @@ from proxy.gateway.receive import has_dot_segment
 from proxy.gateway.settings import RouteSettings
 from proxy.injectors import inject_all, make_injector
 
-_TARGET: Final = re.compile(r"/[!-~]*")
+_TARGET: Final = re.compile(r"/[!\"$-~]*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@ import re
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from proxy.config.scalars import AmbiguousError, read
@@ -66,6 +66,7 @@ def test_a_word_that_readers_read_differently_is_refused_with_what_to_write(word
 
 @given(st.text("0123456789+-._:eExobTZnyaf~=", max_size=12) | st.text(max_size=12))
 def test_what_is_read_is_what_both_versions_of_yaml_say(word: str) -> None:
+    assume(word not in {"!", "&", "*"})  # a parser never takes these for words
     try:
         value = read(word)
     except AmbiguousError:

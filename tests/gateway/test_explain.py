@@ -1,0 +1,144 @@
+from collections.abc import Iterable
+
+import pytest
+
+from proxy.config.schema import Config
+from proxy.core.errors import CallerForbiddenError, CallerUnauthenticatedError, RequestInvalidError, RouteNotFoundError
+from proxy.gateway.explain import Explanation, explain, head_of
+
+KEY = "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"  # of `foo`
+CONFIG = Config.model_validate(
+    {
+        "callers": {
+            "backend": {"kind": "api_key", "keys": [KEY]},
+            "other": {"kind": "api_key", "keys": [f"sha256:{'0' * 64}"]},
+            "local": {"kind": "anonymous"},
+        },
+        "credentials": {
+            "header": {"kind": "text", "value": "the-secret"},
+            "query": {"kind": "text", "value": "the-secret", "inject": [{"kind": "query", "name": "key"}]},
+            "cookie": {"kind": "text", "value": "the-secret", "inject": [{"kind": "cookie", "name": "sid"}]},
+        },
+        "routes": {
+            "keyed": {
+                "match": {"path": "/a/"},
+                "upstream": "https://api.example/v2",
+                "credential": "header",
+                "callers": ["backend"],
+            },
+            "open": {
+                "match": {"path": "/b/", "host": "B.example"},
+                "upstream": "https://api.example",
+                "credentials": ["query", "cookie"],
+                "callers": ["other", "local"],
+                "strip_prefix": False,
+            },
+            "dots": {
+                "match": {"path": "/dots/"},
+                "upstream": "https://api.example",
+                "credential": "header",
+                "callers": ["local"],
+                "dot_segments": "pass",
+            },
+        },
+    }
+)
+
+
+def told(method: str, url: str, headers: Iterable[str] = ()) -> Explanation:
+    head = head_of(method, url, headers)
+    return explain(head, routes=CONFIG.routes, callers=CONFIG.callers, credentials=CONFIG.credentials)
+
+
+def test_it_names_the_route_who_may_call_it_who_calls_and_what_signs() -> None:
+    one = told("GET", "/a/x", ["X-Countersign-Key: foo"])
+    assert (one.route, one.callers, one.caller) == ("keyed", (("backend", "api_key"),), "backend")
+    assert one.credentials == ("header",)
+    assert one.refusal is None
+
+
+def test_it_says_of_every_route_why_it_was_chosen_or_not() -> None:
+    assert dict(told("GET", "/a/x").considered) == {
+        "keyed": "matches, and is the first choice",
+        "open": "does not match: the host is not b.example; the path does not begin with /b/",
+        "dots": "does not match: the path does not begin with /dots/",
+    }
+
+
+def test_what_would_be_sent_is_prepared_as_for_a_real_request() -> None:
+    outgoing = told("POST", "http://b.example:8080/b/%2F//x?q=%zz&key=mine").outgoing
+    assert outgoing is not None
+    assert outgoing.method == "POST"
+    assert outgoing.url == "https://api.example/b/%2F//x?q=%zz&key=***"
+    assert {"Host", "Cookie", "Via"} <= set(outgoing.headers)
+
+
+def test_the_callers_own_copy_and_proof_would_not_be_sent() -> None:
+    outgoing = told("GET", "/a/x", ["X-Countersign-Key: foo", "authorization: mine", "X-Own: 1"]).outgoing
+    assert outgoing is not None
+    assert [name for name in outgoing.headers if name.lower() == "authorization"] == ["Authorization"]
+    assert "X-Own" in outgoing.headers
+    assert "X-Countersign-Key" not in outgoing.headers
+
+
+def test_nothing_that_is_told_holds_a_secret() -> None:
+    said = repr([told("GET", "/a/x", ["X-Countersign-Key: foo"]), told("GET", "http://b.example/b/")])
+    assert "the-secret" not in said
+    assert "foo" not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "refusal"),
+    [
+        ("/nowhere", [], RouteNotFoundError),
+        ("/a/x", [], CallerUnauthenticatedError),
+        ("/dots/../x", [], type(None)),
+        ("/a/../x", ["X-Countersign-Key: foo"], RequestInvalidError),
+        ("/dots/x", ["Via: 1.1 somebody-else"], type(None)),
+    ],
+)
+def test_it_stops_where_a_real_request_would(url: str, headers: list[str], refusal: type) -> None:
+    one = told("GET", url, headers)
+    assert type(one.refusal) is refusal
+    assert (one.outgoing is None) == (one.refusal is not None)
+
+
+def test_a_caller_that_is_known_but_not_allowed_is_told_apart() -> None:
+    config = CONFIG.model_copy(
+        update={"routes": {"keyed": CONFIG.routes["keyed"].model_copy(update={"callers": ("other",)})}}
+    )
+    head = head_of("GET", "/a/x", ["X-Countersign-Key: foo"])
+    one = explain(head, routes=config.routes, callers=config.callers, credentials=config.credentials)
+    assert type(one.refusal) is CallerForbiddenError
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "path", "query"),
+    [
+        ("/x?y=1?2", "", "/x", "?y=1?2"),
+        ("http://API.example:8080/x", "api.example", "/x", ""),
+        ("https://api.example", "api.example", "/", ""),
+        ("http://[::1]:8080/x", "[::1]", "/x", ""),
+        ("//double", "", "//double", ""),
+    ],
+)
+def test_a_url_is_taken_apart_byte_for_byte(url: str, host: str, path: str, query: str) -> None:
+    head = head_of("GET", url, [])
+    assert (head.host, head.path, head.query) == (host, path, query)
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "header"),
+    [
+        ("G T", "/", "A: b"),
+        ("GET", "x", "A: b"),
+        ("GET", "/#", "A: b"),
+        ("GET", "/ü", "A: b"),
+        ("GET", "/", ": b"),
+        ("GET", "ftp://x/", "A: b"),
+        ("GET", "/", "no colon here"),
+    ],
+)
+def test_what_is_no_request_is_refused(method: str, url: str, header: str) -> None:
+    with pytest.raises(ValueError, match="such as"):
+        head_of(method, url, [header])
