@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import Mapping
@@ -42,6 +43,8 @@ from proxy.tokens.sources import NO_SOURCES, Sources, Workshop, build_sources
 
 BACKLOG: Final = 4096
 """Connections the kernel holds for us while the loop is busy."""
+MOST_FILES: Final = 65_536
+"""Open files we ask for: two a request under way, with room to spare."""
 BAD_CONFIG: Final = 2
 
 
@@ -93,7 +96,12 @@ class App:
         self.sources = await build_sources(self.config.credentials, self.workshop)
         self.graph = self._graph(self.config, self.sources)
         self.pipeline = Pipeline(self.graph, self.runtime, self.recorder, self.events)
-        self.listener = Listener(self.pipeline.handle, self.pipeline.refuse_unread, self.clock)
+        self.listener = Listener(
+            self.pipeline.handle,
+            self.pipeline.refuse_unread,
+            self.clock,
+            max_connections=self.config.listen.max_connections,
+        )
         self.runtime.spawn(self.listener.watch_heads(), name="watch request heads")
         listen = self.config.listen
         self.server = await asyncio.get_running_loop().create_server(
@@ -205,6 +213,15 @@ def _settle_memory() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
+def _bound_process() -> None:
+    """Leave no core dump, which would hold every secret, and allow as many open files as the system lets us."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = hard if hard != resource.RLIM_INFINITY else MOST_FILES
+    if soft < min(wanted, MOST_FILES):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, MOST_FILES), hard))
+
+
 async def serve(path: Path, loaded: Loaded) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP and changed files reload."""
     logs = configure(sys.stdout)
@@ -230,6 +247,7 @@ def run(path: Path) -> int:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_CONFIG
+    _bound_process()
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(serve(path, loaded))
     return 0

@@ -39,6 +39,8 @@ class ListenSettings(Settings):
     """For operators: the admin API. It opens when `admin` has keys."""
     metrics: Address = Address("127.0.0.1", 8082)
     """For monitoring: /metrics, /livez and /readyz."""
+    max_connections: Annotated[int, Field(gt=0)] = 16384
+    """How many callers' connections may stand at once; one more is answered `overloaded` and closed."""
 
 
 class AdminSettings(Settings):

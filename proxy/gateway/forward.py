@@ -31,12 +31,13 @@ class Outbound(NamedTuple):
 class Exchange:
     """One request on one connection, until its answer has been passed on or dropped."""
 
-    __slots__ = ("_pouring", "answer", "connection", "prefix")
+    __slots__ = ("_ended", "_pouring", "answer", "connection", "prefix")
 
     def __init__(self, connection: Connection, pouring: "asyncio.Task[Exception | None] | None") -> None:
         self.connection = connection
         self.answer = connection.answer
         self._pouring = pouring
+        self._ended = False
         self.prefix = b""
         """What was read of the body in advance, to look into it; it is passed on first."""
 
@@ -50,7 +51,10 @@ class Exchange:
         return self.prefix
 
     def end(self) -> None:
-        """Let the connection go: back to the pool, or closed if anything is unfinished."""
+        """Let the connection go, once: back to the pool, or closed if anything is unfinished."""
+        if self._ended:
+            return  # the connection may be another request's by now
+        self._ended = True
         if self._pouring is not None and not self._pouring.done():
             self._pouring.cancel()
         self.connection.release()

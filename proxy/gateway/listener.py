@@ -5,6 +5,7 @@ passed on byte for byte), and the error pages (aiohttp's repeat and log the offe
 The hooks are private names of aiohttp; `tests/gateway/test_listener.py` fails loudly when one of them changes.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import ERROR, RequestHandler, _ErrInfo
 
 from proxy.core.clock import Clock
-from proxy.core.errors import HeaderTooLargeError, ProxyError, RequestInvalidError
+from proxy.core.errors import HeaderTooLargeError, OverloadedError, ProxyError, RequestInvalidError
 from proxy.gateway.inbound import Inbound
 
 MAX_LINE: Final = 16 * 1024
@@ -44,6 +45,16 @@ class CallerConnection(RequestHandler):
         """True: nothing that still comes on this connection is parsed."""
         self.head_since = 0.0
         """Monotonic time at which the first byte of an unfinished head came; 0: there is none."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or answer at once that there are too many."""
+        super().connection_made(transport)
+        manager = self._manager
+        if isinstance(manager, Listener) and manager.is_overfull:
+            self._discards = True
+            error = OverloadedError("too many connections", retry_after=1.0)
+            manager.refuse(Inbound(ERROR, EMPTY_PAYLOAD, self), error)
+            self.force_close()
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and wake whoever waits for a request; start the deadline of a head that is not whole."""
@@ -153,7 +164,7 @@ class CallerConnection(RequestHandler):
 class Listener(web.Server):
     """Accepts callers' connections and hands each request to the pipeline."""
 
-    def __init__(self, handle: Handle, refuse: Refuse, clock: Clock) -> None:
+    def __init__(self, handle: Handle, refuse: Refuse, clock: Clock, *, max_connections: int = 16384) -> None:
         if http_parser.HttpRequestParser.__module__ != "aiohttp._http_parser":
             raise RuntimeError("aiohttp's C parser is missing; reinstall aiohttp from a wheel: the other one is laxer")
         super().__init__(
@@ -169,10 +180,16 @@ class Listener(web.Server):
         self.handle = handle
         self.refuse = refuse
         self.clock = clock
+        self.max_connections = max_connections
 
     def __call__(self) -> RequestHandler:
         """Make the protocol of a new connection."""
         return CallerConnection(self, loop=self._loop, **self._kwargs)
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether more connections stand than are allowed."""
+        return len(self._connections) > self.max_connections
 
     async def watch_heads(self) -> None:
         """Close, for ever, connections whose request head does not come to its end."""
