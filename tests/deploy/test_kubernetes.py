@@ -19,7 +19,7 @@ MANIFESTS = tuple(
     path for path in sorted(KUBERNETES.glob("*/*.yaml")) if path.name not in {"kustomization.yaml", "countersign.yaml"}
 )
 LISTEN = ListenSettings()
-PORTS = {name: getattr(LISTEN, name).port for name in ListenSettings.model_fields}
+PORTS = {name: getattr(LISTEN, name).port for name in ("proxy", "admin", "metrics")}
 
 
 def within(path: Path) -> str:
