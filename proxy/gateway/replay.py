@@ -61,10 +61,10 @@ class Sender:
             refused = await self._refused(exchange, suspects)
             if not refused:
                 return exchange
-            if not request.body.can_be_sent_again:
-                self._give_up(request, refused)
+            if request.body.can_be_sent_again and not await self._renewed(plan, refused):
                 return exchange
-            if not await self._renewed(plan, refused):
+            if not request.body.can_be_sent_again:  # from the start, or because it went on flowing meanwhile
+                self._give_up(request, refused)
                 return exchange
             await exchange.drop()
         except BaseException:
@@ -138,10 +138,10 @@ class Sender:
 
 
 def suspected(plan: RoutePlan, exchange: Exchange, signature: Signature) -> Suspects:
-    """Return the tokens that the answer's head refuses, or that its body might. Nothing waits here."""
+    """Return the tokens that the answer's head refuses, or that its body might, if they could be replaced."""
     answer = exchange.answer
     return [
         (source, held, verdict)
         for source, held in zip(plan.signer.sources, signature, strict=True)
-        if (verdict := source.rejection.verdict(answer.status, answer.headers)) is not Verdict.PASS
+        if source.renewable and (verdict := source.rejection.verdict(answer.status, answer.headers)) is not Verdict.PASS
     ]

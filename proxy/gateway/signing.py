@@ -17,9 +17,9 @@ class Signer:
         self._merged: tuple[Signature, Injection] = ((), NOTHING)
         self.can_renew = any(source.renewable for source in sources)
         """Whether a refused token could be replaced at all."""
-        statuses = [source.rejection.statuses for source in sources]
+        statuses = [source.rejection.statuses for source in sources if source.renewable]
         self.refusals = None if None in statuses else frozenset[int]().union(*filter(None, statuses))
-        """The only statuses that can mean a refusal; None: any can."""
+        """The only statuses that can mean a refusal of a token that could be replaced; None: any can."""
 
     def current(self) -> Signature | None:
         """Return the tokens that may be used now, without waiting; None when one of them must be waited for."""

@@ -5,7 +5,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self, cast
@@ -30,11 +30,13 @@ from proxy.telemetry.request_log import RequestLog
 from proxy.telemetry.sink import LogSink
 from proxy.tokens.source import Source
 from tests.fakes.clock import FakeClock
-from tests.fakes.credential import ScriptedCredential
+from tests.fakes.credential import ScriptedCredential, StaticCredential
 from tests.fakes.raw_server import RawServer, Step, answer_each
 from tests.fakes.token_room import NO_CHANCE
 
 ROUTE: Final = "billing"
+CREDENTIAL: Final = "session"
+NO_OTHERS: Final[Mapping[str, Any]] = {}
 
 
 class Lines:
@@ -57,9 +59,12 @@ class GatewayRoom:
         *,
         rules: tuple[RejectionSettings, ...] = DEFAULT_RULES,
         inject: tuple[InjectorSettings, ...] = (BEARER,),
-        credentials: tuple[str, ...] = ("session",),
+        static: bool = False,
+        others: Mapping[str, tuple[tuple[RejectionSettings, ...], tuple[InjectorSettings, ...]]] = NO_OTHERS,
         **route: Any,
     ) -> None:
+        """`static`: the token is part of the configuration; `others`: more credentials, their rules and injectors."""
+        parts = {CREDENTIAL: (rules, inject), **others}
         self.clock = FakeClock()
         self.reported: list[tuple[str, BaseException]] = []
         self.runtime = Runtime(self.clock, lambda name, error: self.reported.append((name, error)))
@@ -67,9 +72,9 @@ class GatewayRoom:
         self.events = EventLog(self.clock)
         self.lines = Lines()
         self.callers: dict[str, Caller] = {"anyone": Anonymous("anyone", AnonymousSettings(kind="anonymous"))}
-        self.credentials = {name: ScriptedCredential(self.clock) for name in credentials}
-        self.sources = {name: self._source(name, rules, inject) for name in credentials}
-        self.settings = {"upstream": upstream, "callers": ["anyone"], "credentials": list(credentials), **route}
+        self.credentials = {name: (StaticCredential if static else ScriptedCredential)(self.clock) for name in parts}
+        self.sources = {name: self._source(name, *part) for name, part in parts.items()}
+        self.settings = {"upstream": upstream, "callers": ["anyone"], "credentials": list(parts), **route}
         self.graph = NO_GRAPH
         self.recorder = Recorder(
             self.clock, self.metrics.route(UNMATCHED), RequestLog(cast("LogSink", self.lines), self.clock)
@@ -113,13 +118,13 @@ class GatewayRoom:
 
     @property
     def credential(self) -> ScriptedCredential:
-        """The first credential."""
-        return next(iter(self.credentials.values()))
+        """The route's first credential."""
+        return self.credentials[CREDENTIAL]
 
     @property
     def source(self) -> Source:
-        """The first credential's source."""
-        return next(iter(self.sources.values()))
+        """That credential's source."""
+        return self.sources[CREDENTIAL]
 
     @property
     def plan(self) -> RoutePlan:

@@ -1,0 +1,371 @@
+"""A refused token is renewed and the same bytes go out once more: any method, any remembered body, never twice."""
+
+import asyncio
+import os
+from typing import Any
+
+import pytest
+
+from proxy.core.errors import FetchError, Reason
+from proxy.core.rejection import RejectionSettings
+from proxy.gateway.replay import TOO_LARGE
+from proxy.injectors.header import HeaderSettings
+from tests.fakes.gateway_room import GatewayRoom, gateway
+from tests.fakes.raw_client import Answer, RawClient
+from tests.fakes.raw_server import OK, Link, Step, close, head, request, reset, send, when
+from tests.fakes.strict import Request
+from tests.fakes.token_room import permanent, transient
+from tests.fakes.until import until
+
+KiB = 1024
+REFUSED = b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer error="invalid_token"\r\nContent-Length: 2\r\n\r\nno'
+END = b"0\r\n\r\n"
+SMALL_BUDGET = {"replay": {"memory": "1KiB", "disk": "3KiB"}}
+CHUNKED = b"POST /x HTTP/1.1\r\nHost: api.example\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def rules(*rules: dict[str, Any]) -> tuple[RejectionSettings, ...]:
+    return tuple(map(RejectionSettings.model_validate, rules))
+
+
+def asking(method: str = "GET", body: bytes = b"") -> bytes:
+    framing = f"Content-Length: {len(body)}\r\n" if body or method not in {"GET", "HEAD"} else ""
+    return f"{method} /x?a=%2F HTTP/1.1\r\nHost: api.example\r\n{framing}\r\n".encode() + body
+
+
+def chunked(*pieces: bytes) -> bytes:
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+
+
+async def ask(room: GatewayRoom, data: bytes) -> Answer:
+    """Send the bytes on a connection of their own, and return the answer."""
+    async with RawClient(room.port) as caller:
+        await caller.send(data)
+        return await caller.answer(data.split(b" ")[0].decode())
+
+
+async def judging(link: Link) -> None:
+    """Answer each request: 401 if it is signed with the first token, else 200."""
+    number = 0
+    while True:
+        number += 1
+        await link.until(lambda: len(link.requests) >= number)  # noqa: B023 - it is awaited before the number grows
+        await link.send(REFUSED if link.requests[-1].one("Authorization") == b"Bearer planted-1" else OK)
+
+
+async def refusing(link: Link) -> None:
+    """Answer each request with 401."""
+    number = 0
+    while True:
+        number += 1
+        await link.until(lambda: len(link.requests) >= number)  # noqa: B023 - it is awaited before the number grows
+        await link.send(REFUSED)
+
+
+def unsigned(one: Request) -> tuple[str, bytes, list[tuple[bytes, bytes]], bytes]:
+    """Return the request without its token."""
+    return one.method, one.target, [line for line in one.headers if line[0].lower() != b"authorization"], one.body
+
+
+# What is replayed
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"])
+async def test_any_method_is_replayed_with_the_same_bytes_and_a_new_token(method: str) -> None:
+    body = b"" if method in {"GET", "HEAD"} else bytes(range(256))
+    async with gateway((judging,)) as (room, api):
+        assert (await ask(room, asking(method, body))).status == 200
+        first, second = api.requests
+        assert unsigned(first) == unsigned(second)
+        assert second.body == body
+        assert [one.one("Authorization") for one in api.requests] == [b"Bearer planted-1", b"Bearer planted-2"]
+        assert (room.replays, room.credential.count) == ({"succeeded": 1}, 2)
+        assert (room.lines.seen[0]["replayed"], room.lines.seen[0]["generation"]) == (True, 2)
+
+
+@pytest.mark.parametrize("size", [0, 1, KiB, KiB + 1, 3 * KiB, 4 * KiB])
+@pytest.mark.parametrize("framing", ["length", "chunked", "chunked, late"])
+async def test_a_body_is_replayed_from_memory_and_from_disk(size: int, framing: str) -> None:
+    body = os.urandom(size)
+    async with gateway((judging,), **SMALL_BUDGET) as (room, api), RawClient(room.port) as caller:
+        if framing == "length":
+            await caller.send(asking("POST", body)[: -max(1, size)])
+            await caller.send(asking("POST", body)[-max(1, size) :])
+        else:
+            await caller.send(CHUNKED)
+            if framing == "chunked, late":
+                await until(lambda: api.links)
+            await caller.send((chunked(body) if body else b"") + END)
+        answer = await caller.answer("POST")
+        assert (answer.status, answer.body) == (200, b"ok")
+        assert [one.body for one in api.requests] == [body, body]
+        assert room.replays == {"succeeded": 1}
+
+
+async def test_the_caller_gets_nothing_of_the_refused_attempt() -> None:
+    async with gateway((judging,)) as (room, _), RawClient(room.port) as caller:
+        await caller.send(asking())
+        await caller.answer()
+        assert b"401" not in caller.seen
+        assert b"WWW-Authenticate" not in caller.seen
+
+
+async def test_a_second_refusal_is_returned_unchanged_and_nothing_is_sent_a_third_time() -> None:
+    again = REFUSED.replace(b"no", b"NO")
+    async with gateway((request(), send(REFUSED), request(2), send(again))) as (room, api):
+        answer = await ask(room, asking())
+        assert (answer.status, answer.body) == (401, b"NO")
+        assert answer.header("WWW-Authenticate") == b'Bearer error="invalid_token"'
+        assert answer.all("Proxy-Status") == []
+        assert (len(api.requests), room.credential.count) == (2, 2)
+        assert room.replays == {"rejected_again": 1}
+        assert room.lines.seen[0]["reason"] == "rejected_again"
+
+
+async def test_the_replays_own_refusal_renews_nothing() -> None:
+    async with gateway((request(), send(REFUSED), request(2), send(REFUSED))) as (room, _):
+        await ask(room, asking())
+        assert room.event_names().count("token_rejected") == 1
+
+
+async def test_a_token_that_was_renewed_meanwhile_costs_no_fetch() -> None:
+    go = asyncio.Event()
+    slow = (request(), when(go), send(REFUSED), request(2), send(OK))
+    async with gateway(slow, (judging,)) as (room, api), RawClient(room.port) as caller:
+        await caller.send(asking())
+        await until(lambda: api.requests)
+        assert (await ask(room, asking())).status == 200
+        assert room.credential.count == 2
+        go.set()
+        assert (await caller.answer()).status == 200
+        assert room.credential.count == 2
+
+
+async def test_many_refusals_at_once_cost_one_renewal_and_every_body_arrives_twice() -> None:
+    async with gateway((judging,)) as (room, api):
+        bodies = [b"body %d" % number for number in range(100)]
+        answers = await asyncio.gather(*(ask(room, asking("POST", body)) for body in bodies))
+        assert {answer.status for answer in answers} == {200}
+        assert room.credential.count == 2
+        accepted = [one.body for one in api.requests if one.one("Authorization") == b"Bearer planted-2"]
+        assert sorted(accepted) == sorted(bodies)
+
+
+async def test_the_refused_connection_is_used_again_when_its_answer_was_whole() -> None:
+    async with gateway((judging,)) as (room, api):
+        await ask(room, asking())
+        assert [len(link.requests) for link in api.links] == [2]
+
+
+async def test_a_refusal_without_end_is_not_read_to_its_end() -> None:
+    endless = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 999999999\r\n\r\nno"
+    async with gateway((request(), send(endless)), (request(), send(OK))) as (room, api):
+        assert (await ask(room, asking())).status == 200
+        await until(api.links[0].ended.is_set)
+
+
+# By which signs
+
+
+@pytest.mark.parametrize(
+    ("rule", "refusal"),
+    [
+        ({"status": 403}, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
+        ({"header": "X-Error: expired"}, b"HTTP/1.1 200 OK\r\nX-Error: expired\r\nContent-Length: 0\r\n\r\n"),
+        (
+            {"status": 200, "json": "$.error.code", "equals": "SESSION_EXPIRED"},
+            b'HTTP/1.1 200 OK\r\nContent-Length: 37\r\n\r\n{"error": {"code":"SESSION_EXPIRED"}}',
+        ),
+        ({"text": "expired"}, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nexp\r\n4\r\nired\r\n" + END),
+    ],
+    ids=["status", "header", "json", "text"],
+)
+async def test_what_a_rule_calls_a_refusal_is_one(rule: dict[str, Any], refusal: bytes) -> None:
+    async with gateway((request(), send(refusal), request(2), send(OK)), rules=rules(rule)) as (room, _):
+        assert (await ask(room, asking())).body == b"ok"
+        assert room.replays == {"succeeded": 1}
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 407, 422, 429, 500, 503])
+async def test_by_default_nothing_but_401_is_a_refusal(status: int) -> None:
+    answer = b"HTTP/1.1 %d \r\nContent-Length: 2\r\n\r\nno" % status
+    async with gateway((request(), send(answer))) as (room, api):
+        assert (await ask(room, asking())).status == status
+        assert (len(api.requests), room.credential.count, room.replays) == (1, 1, {})
+
+
+async def test_an_answer_that_was_looked_into_and_refuses_nothing_reaches_the_caller_byte_for_byte() -> None:
+    document = b'{"items": [' + b"1234567890, " * 20_000 + b"0]}"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(document)
+    steps = (request(), send(answer + document))
+    async with gateway(steps, rules=rules({"json": "$.error"}, {"text": "expired"})) as (room, _):
+        assert (await ask(room, asking())).body == document
+        assert room.replays == {}
+
+
+async def test_an_answer_that_breaks_off_while_it_is_looked_into_is_answered_as_such() -> None:
+    begun = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"
+    async with gateway((request(), send(begun), close), rules=rules({"json": "$.error"})) as (room, _):
+        assert (await ask(room, asking())).status == 502
+        assert room.plan.upstream.connections == 0
+
+
+async def test_the_replays_answer_is_looked_into_too() -> None:
+    refusal = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"error":1}'
+    async with gateway((request(), send(refusal), request(2), send(refusal)), rules=rules({"json": "$.error"})) as (
+        room,
+        _,
+    ):
+        assert (await ask(room, asking())).body == b'{"error":1}'
+        assert room.replays == {"rejected_again": 1}
+
+
+# When the body is not remembered
+
+
+async def test_a_body_past_every_budget_loses_its_replay_and_the_answer_says_so() -> None:
+    body = b"x" * (4 * KiB + 1)
+    async with gateway((judging,), **SMALL_BUDGET) as (room, api), RawClient(room.port) as caller:
+        await caller.send(asking("POST", body)[:-1])
+        await until(lambda: api.received.endswith(b"x" * KiB))
+        await caller.send(body[-1:])
+        answer = await caller.answer()
+        assert (answer.status, answer.body) == (401, b"no")
+        assert answer.header("Proxy-Status") == TOO_LARGE.partition(b": ")[2].strip()
+        assert [one.body for one in api.requests] == [body]
+        assert room.replays == {"too_large": 1}
+        assert room.lines.seen[0]["reason"] == "too_large"
+        assert "replay_given_up" in room.event_names()
+        await until(lambda: room.credential.count == 2)
+        assert (await ask(room, asking())).status == 200
+        assert room.credential.count == 2
+
+
+async def test_a_body_that_outgrows_its_budget_while_the_token_is_renewed_is_never_replayed_in_part() -> None:
+    begun, rest = b"begun" * 200, b"rest" * KiB
+    steps = (head(), send(REFUSED), request())
+    async with gateway(steps, (judging,), **SMALL_BUDGET) as (room, api), RawClient(room.port) as caller:
+        await room.source.obtain()
+        room.credential.hold()
+        await caller.send(CHUNKED + chunked(begun))
+        await until(lambda: room.credential.in_flight)
+        await caller.send(chunked(rest))
+        await until(lambda: rest in api.received)
+        room.credential.release()
+        answer = await caller.answer()
+        assert answer.status == 401
+        assert b"too large" in answer.header("Proxy-Status")
+        assert len(api.links) == 1
+        assert (room.replays, room.credential.count) == ({"too_large": 1}, 2)
+
+
+async def test_a_body_that_is_still_coming_when_it_is_refused_is_replayed_to_its_end() -> None:
+    pieces = [b"first" * 100, b"second" * 100, b"third" * 100]
+    steps = (head(), send(REFUSED))
+    async with gateway(steps, (judging,), **SMALL_BUDGET) as (room, api), RawClient(room.port) as caller:
+        await caller.send(CHUNKED + chunked(pieces[0]))
+        await until(lambda: len(api.links) == 2)
+        await caller.send(chunked(pieces[1]))
+        await until(lambda: pieces[1] in api.links[1].received)
+        await caller.send(chunked(pieces[2]) + END)
+        assert (await caller.answer()).status == 200
+        assert [one.body for one in api.requests] == [b"".join(pieces)]
+        assert room.replays == {"succeeded": 1}
+
+
+# When there is no other token
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (transient(), "provider_5xx"),
+        (permanent(), "invalid_client"),
+        (FetchError(Reason.NETWORK, "nobody there", retry_after=7.0), "network"),
+    ],
+)
+async def test_a_refused_token_that_cannot_be_replaced_is_told_with_its_reason(error: FetchError, reason: str) -> None:
+    async with gateway((judging,)) as (room, api):
+        await room.source.obtain()
+        room.credential.fail(error)
+        answer = await ask(room, asking())
+        assert answer.status == 502
+        assert b'"reason":"%b"' % reason.encode() in answer.body
+        assert int(answer.header("Retry-After")) >= 1
+        assert (len(api.requests), room.replays) == (1, {})
+        assert room.plan.upstream.connections <= 1
+
+
+async def test_a_token_that_was_renewed_time_and_again_stays_and_the_refusal_passes() -> None:
+    async with gateway((refusing,)) as (room, api):
+        for _ in range(8):
+            answer = await ask(room, asking())
+            assert (answer.status, answer.body) == (401, b"no")
+        asked = room.credential.count
+        assert asked == 6
+        sent = len(api.requests)
+        await ask(room, asking())
+        assert (room.credential.count, len(api.requests)) == (asked, sent + 1)
+
+
+@pytest.mark.parametrize("end", [close, reset], ids=["closed", "reset"])
+async def test_a_replay_that_gets_no_answer_is_the_apis_failure(end: Step) -> None:
+    async with gateway((request(), send(REFUSED), request(2), end), (request(), end)) as (room, _):
+        assert (await ask(room, asking("POST", b"x"))).status == 502
+        assert room.replays == {}
+        assert room.plan.upstream.connections == 0
+
+
+# Several credentials on one route
+
+
+def in_header(name: str) -> tuple[HeaderSettings, ...]:
+    return (HeaderSettings(kind="header", name=name),)
+
+
+SECOND = {"second": (rules({"status": 403}), in_header("X-Second"))}
+
+
+async def test_only_the_credential_that_a_rule_blames_is_renewed() -> None:
+    forbidden = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+    async with gateway((request(), send(forbidden), request(2), send(OK)), others=SECOND) as (room, api):
+        assert (await ask(room, asking())).status == 200
+        assert {name: one.count for name, one in room.credentials.items()} == {"session": 1, "second": 2}
+        assert [(one.one("Authorization"), one.one("X-Second")) for one in api.requests] == [
+            (b"Bearer planted-1", b"planted-1"),
+            (b"Bearer planted-1", b"planted-2"),
+        ]
+
+
+async def test_an_answer_that_refuses_them_all_renews_them_all_and_is_replayed_once() -> None:
+    others = {"second": (rules({"text": "^no$"}), in_header("X-Second"))}
+    async with gateway((request(), send(REFUSED), request(2), send(OK)), others=others) as (room, api):
+        assert (await ask(room, asking())).status == 200
+        assert {name: one.count for name, one in room.credentials.items()} == {"session": 2, "second": 2}
+        assert len(api.requests) == 2
+
+
+async def test_one_that_cannot_be_renewed_is_told_though_the_other_could() -> None:
+    others = {"second": (rules({"status": 401}), in_header("X-Second"))}
+    async with gateway((judging,), others=others) as (room, _):
+        for source in room.sources.values():
+            await source.obtain()
+        room.credentials["second"].fail(transient())
+        answer = await ask(room, asking())
+        assert (answer.status, b'"credential":"second"' in answer.body) == (502, True)
+
+
+async def test_a_route_without_credentials_passes_every_refusal_on() -> None:
+    async with gateway((request(), send(REFUSED)), credentials=[]) as (room, api):
+        answer = await ask(room, asking("POST", b"x"))
+        assert (answer.status, answer.body, len(api.requests)) == (401, b"no", 1)
+        assert room.credential.count == 0
+
+
+async def test_a_token_that_is_part_of_the_configuration_is_not_renewed() -> None:
+    async with gateway((refusing,), static=True) as (room, api):
+        for size in (1, 300 * KiB):
+            answer = await ask(room, asking("POST", b"x" * size))
+            assert (answer.status, answer.all("Proxy-Status")) == (401, [])
+        assert (len(api.requests), room.credential.count) == (2, 1)
+        assert room.replays == {}
