@@ -43,6 +43,7 @@ bench: .venv/.run
 docs: .venv/.run
 	.venv/bin/countersign schema > config/countersign.schema.json
 	.venv/bin/python -m docs.generate
+	.venv/bin/python -m docs.generate
 
 lock:
 	$(LOCK) pyproject.toml -o requirements.lock
@@ -75,6 +76,7 @@ clean:
 # The programs that tests run for real, each with the package that brings it (the same name on Debian and Homebrew).
 tools:
 	@PATH="$$PATH:/usr/sbin:/opt/homebrew/bin"; missing=; \
+	command -v curl >/dev/null || missing="$$missing curl"; \
 	command -v nginx >/dev/null || missing="$$missing nginx"; \
 	command -v promtool >/dev/null || missing="$$missing prometheus"; \
 	test -z "$$missing" && exit 0; \

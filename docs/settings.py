@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
@@ -17,7 +17,6 @@ from proxy.core.rejection import RejectionSettings
 from proxy.core.route import MatchSettings
 from proxy.core.settings import Duration, Settings, Size, spell_duration, spell_size
 from proxy.credentials.base import CredentialSettings
-from proxy.credentials.expiry import ExpiryType
 from proxy.credentials.reading import ExpirySettings
 from proxy.credentials.request import RequestSettings
 from proxy.gateway.settings import (
@@ -86,7 +85,7 @@ def settings_blocks() -> Mapping[str, Callable[[], Iterator[str]]]:
         for family, table in FAMILIES.items()
         for kind, made in table.items()
     }
-    return {**records, **kinds, "expiry types": _expiry_types}
+    return {**records, **kinds}
 
 
 def _kind(family: str, record: type[Settings]) -> Iterator[str]:
@@ -115,10 +114,6 @@ def _keys(record: type[BaseModel], names: set[str] | None = None) -> Iterator[st
         key = field.alias or name
         about = ", ".join(filter(None, (_type(key, schemas[key]), _default(field, schemas[key]))))
         yield item(f"**`{key}`** ({about}): {field.description}")
-
-
-def _expiry_types() -> Iterator[str]:
-    yield paragraph("`type` is one of " + ", ".join(f"`{word}`" for word in get_args(ExpiryType)) + ".")
 
 
 def _type(key: str, schema: Mapping[str, Any]) -> str:
