@@ -43,7 +43,6 @@ bench: .venv/.run
 docs: .venv/.run
 	.venv/bin/countersign schema > config/countersign.schema.json
 	.venv/bin/python -m docs.generate
-	.venv/bin/python -m docs.generate
 
 lock:
 	$(LOCK) pyproject.toml -o requirements.lock
