@@ -13,7 +13,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,7 @@ from proxy.admin.api import admin_app
 from proxy.admin.health import Health, health_app
 from proxy.admin.listener import open_listener
 from proxy.callers.base import Caller
+from proxy.config.address import Address
 from proxy.config.load import Loaded, load
 from proxy.config.schema import Config
 from proxy.config.watch import changes
@@ -46,6 +47,11 @@ BACKLOG: Final = 4096
 MOST_FILES: Final = 65_536
 """Open files we ask for: two a request under way, with room to spare."""
 BAD_CONFIG: Final = 2
+NO_LISTENER: Final = 1
+
+
+class CannotListenError(Exception):
+    """An address of the configuration cannot be listened on; says which and why."""
 
 
 class App:
@@ -104,13 +110,15 @@ class App:
         )
         self.runtime.spawn(self.listener.watch_heads(), name="watch request heads")
         listen = self.config.listen
-        self.server = await asyncio.get_running_loop().create_server(
-            self.listener, listen.proxy.host, listen.proxy.port, backlog=BACKLOG
-        )
-        self.sites = [
-            await open_listener(health_app(self.health, self.metrics), listen.metrics.host, listen.metrics.port),
-            await open_listener(admin_app(self), listen.admin.host, listen.admin.port),
-        ]
+        with _opening(listen.proxy):
+            self.server = await asyncio.get_running_loop().create_server(
+                self.listener, listen.proxy.host, listen.proxy.port, backlog=BACKLOG
+            )
+        with _opening(listen.metrics):
+            health = health_app(self.health, self.metrics)
+            self.sites = [await open_listener(health, listen.metrics.host, listen.metrics.port)]
+        with _opening(listen.admin):
+            self.sites.append(await open_listener(admin_app(self), listen.admin.host, listen.admin.port))
         self.metrics.config_loaded(self.clock.now())
         self.health.is_configured = True
         self.events.record("info", EventName.STARTED, detail=f"serving {len(self.graph.plans)} routes")
@@ -206,6 +214,15 @@ def _callers(config: Config, current: Config, previous: Graph) -> Mapping[str, C
     }
 
 
+@contextlib.contextmanager
+def _opening(address: Address) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = str(error.strerror or error).rpartition(": ")[2]  # what comes before repeats the address
+        raise CannotListenError(f"{address} cannot be listened on: {why}") from error
+
+
 def _settle_memory() -> None:
     """Tell the collector that what is loaded stays: it looks at short-lived objects only, and less often."""
     gc.collect()
@@ -248,6 +265,11 @@ def run(path: Path) -> int:
         sys.stderr.write(f"{error}\n")
         return BAD_CONFIG
     _bound_process()
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         uvloop.run(serve(path, loaded))
+    except CannotListenError as error:
+        sys.stderr.write(f"{error}\n")
+        return NO_LISTENER
+    except KeyboardInterrupt:
+        pass
     return 0
