@@ -1,7 +1,6 @@
 """What aiohttp does for us holds, what it would do against us does not: over real sockets, byte by byte."""
 
 import asyncio
-import gc
 import inspect
 import logging
 import re
@@ -216,7 +215,6 @@ async def listening(handle: Handle = echo, **options: Any) -> AsyncIterator[Room
             connection.force_close()
         await until(lambda: room.connections == 0)
         await server.wait_closed()
-    gc.collect()
     assert complaints == []
 
 
