@@ -144,13 +144,21 @@ async def reset(link: Link) -> None:
     link.reset()
 
 
-async def answer_each(link: Link) -> None:
-    """Answer every request with OK, for ever."""
-    number = 0
-    while True:
-        number += 1
-        await link.until(lambda: len(link.requests) >= number)  # noqa: B023 - it is awaited before the number grows
-        await link.send(OK)
+def always(data: bytes) -> Step:
+    """Answer every request with these bytes, for ever."""
+
+    async def step(link: Link) -> None:
+        number = 0
+        while True:
+            number += 1
+            await link.until(lambda: len(link.requests) >= number)  # noqa: B023 - it is awaited before the number grows
+            await link.send(data)
+
+    return step
+
+
+answer_each: Final = always(OK)
+"""Answers every request with OK, for ever."""
 
 
 @dataclass

@@ -12,7 +12,7 @@ from proxy.gateway.replay import TOO_LARGE
 from proxy.injectors.header import HeaderSettings
 from tests.fakes.gateway_room import GatewayRoom, gateway
 from tests.fakes.raw_client import Answer, RawClient
-from tests.fakes.raw_server import OK, Link, Step, close, head, request, reset, send, when
+from tests.fakes.raw_server import OK, Link, Step, always, close, head, request, reset, send, when
 from tests.fakes.strict import Request
 from tests.fakes.token_room import permanent, transient
 from tests.fakes.until import until
@@ -53,13 +53,7 @@ async def judging(link: Link) -> None:
         await link.send(REFUSED if link.requests[-1].one("Authorization") == b"Bearer planted-1" else OK)
 
 
-async def refusing(link: Link) -> None:
-    """Answer each request with 401."""
-    number = 0
-    while True:
-        number += 1
-        await link.until(lambda: len(link.requests) >= number)  # noqa: B023 - it is awaited before the number grows
-        await link.send(REFUSED)
+refusing = always(REFUSED)
 
 
 def unsigned(one: Request) -> tuple[str, bytes, list[tuple[bytes, bytes]], bytes]:
@@ -80,7 +74,8 @@ async def test_any_method_is_replayed_with_the_same_bytes_and_a_new_token(method
         assert second.body == body
         assert [one.one("Authorization") for one in api.requests] == [b"Bearer planted-1", b"Bearer planted-2"]
         assert (room.replays, room.credential.count) == ({"succeeded": 1}, 2)
-        assert (room.lines.seen[0]["replayed"], room.lines.seen[0]["generation"]) == (True, 2)
+        line = room.lines.seen[0]
+        assert (line["replayed"], line["generation"], line["reason"]) == (True, 2, None)
 
 
 @pytest.mark.parametrize("size", [0, 1, KiB, KiB + 1, 3 * KiB, 4 * KiB])
@@ -205,9 +200,23 @@ async def test_an_answer_that_was_looked_into_and_refuses_nothing_reaches_the_ca
 
 async def test_an_answer_that_breaks_off_while_it_is_looked_into_is_answered_as_such() -> None:
     begun = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"
-    async with gateway((request(), send(begun), close), rules=rules({"json": "$.error"})) as (room, _):
+    async with gateway((request(), send(begun), close), rules=rules({"json": "$.error"})) as (room, api):
         assert (await ask(room, asking())).status == 502
-        assert room.plan.upstream.connections == 0
+        assert (len(api.requests), room.plan.upstream.connections) == (1, 0)
+
+
+async def test_a_replays_answer_that_breaks_off_while_it_is_looked_into_is_no_success() -> None:
+    begun = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"
+    steps = (request(), send(REFUSED), request(2), send(begun), close)
+    async with gateway(steps, rules=rules({"status": 401}, {"json": "$.error"})) as (room, api):
+        assert (await ask(room, asking())).status == 502
+        assert (len(api.requests), room.replays, room.plan.upstream.connections) == (2, {}, 0)
+
+
+async def test_an_answer_that_refuses_nothing_says_nothing_of_a_body_that_is_not_remembered() -> None:
+    async with gateway((always(OK),), rules=rules({"json": "$.error"}), **SMALL_BUDGET) as (room, _):
+        answer = await ask(room, asking("POST", b"x" * 300 * KiB))
+        assert (answer.status, answer.all("Proxy-Status"), room.replays) == (200, [], {})
 
 
 async def test_the_replays_answer_is_looked_into_too() -> None:
