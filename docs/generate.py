@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from docs.blocks import admin_api, commands, errors, events, metrics, symptoms
+from docs.limits import limits
 from docs.settings import settings_blocks
 
 DOCS: Final = Path(__file__).parent
@@ -29,6 +30,7 @@ def blocks() -> Mapping[str, Block]:
         "metrics": metrics,
         "events": events,
         "symptoms": symptoms,
+        "limits": limits,
     }
 
 
