@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxy.callers.anonymous import AnonymousSettings
+from proxy.config.address import Address
 from proxy.config.positions import Loc
 from proxy.config.schema import Config
 from proxy.config.sentences import closest
@@ -49,9 +50,11 @@ def _names(data: Any, section: str) -> Collection[str]:
 
 
 def _listeners(config: Config) -> Iterator[Flaw]:
-    earlier: dict[str, Any] = {}
+    earlier: dict[str, Address] = {}
     for name in type(config.listen).model_fields:
         address = getattr(config.listen, name)
+        if not isinstance(address, Address):
+            continue
         for other, taken in earlier.items():
             if address.collides_with(taken):
                 yield Flaw(("listen", name), f"listen.{other} has this address already; give each its own port")
