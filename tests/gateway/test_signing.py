@@ -1,0 +1,117 @@
+"""The credentials of one route, seen together."""
+
+import pytest
+
+from proxy.core.errors import TokenUnavailableError
+from proxy.core.message import NOTHING
+from proxy.core.rejection import RejectionSettings
+from proxy.gateway.signing import Signer
+from proxy.injectors.base import InjectorSettings
+from proxy.injectors.cookie import CookieSettings
+from proxy.injectors.header import HeaderSettings
+from proxy.injectors.query import QuerySettings
+from tests.fakes.gateway_room import GatewayRoom
+from tests.fakes.token_room import transient
+
+UNAUTHORIZED = (RejectionSettings(status=401),)
+
+
+def room_of(*inject: InjectorSettings, static: bool = False) -> GatewayRoom:
+    """Return a room with a credential for each injector, of which the first goes into Authorization."""
+    others = {f"c{number}": (UNAUTHORIZED, (settings,)) for number, settings in enumerate(inject, 2)}
+    return GatewayRoom("http://127.0.0.1:1", others=others, static=static)
+
+
+def signer_of(room: GatewayRoom) -> Signer:
+    return Signer(tuple(room.sources.values()))
+
+
+THREE = (
+    HeaderSettings(kind="header", name="X-Tenant-Key"),
+    QuerySettings(kind="query", name="key"),
+    CookieSettings(kind="cookie", name="sid"),
+)
+
+
+async def test_no_credential_signs_with_nothing_and_never_waits() -> None:
+    signer = Signer(())
+    assert signer.current() == await signer.obtain() == ()
+    assert signer.injection(()) is NOTHING or signer.injection(()) == NOTHING
+    assert not signer.can_renew
+
+
+async def test_one_credential_signs_with_what_its_token_adds() -> None:
+    room = room_of()
+    signer = signer_of(room)
+    assert signer.current() is None
+    signature = await signer.obtain()
+    assert signer.current() == signature
+    assert signer.injection(signature) is signature[0].injection
+    assert signer.injection(signature).lines == b"Authorization: Bearer planted-1\r\n"
+
+
+async def test_several_credentials_each_add_their_part_in_the_routes_order() -> None:
+    signer = signer_of(room_of(*THREE))
+    injection = signer.injection(await signer.obtain())
+    assert injection.lines == b"Authorization: Bearer planted-1\r\nX-Tenant-Key: planted-1\r\n"
+    assert injection.replaces == {b"authorization", b"x-tenant-key"}
+    assert (injection.query, injection.query_names) == (b"key=planted-1", frozenset({b"key"}))
+    assert injection.cookies == ((b"sid", b"planted-1"),)
+
+
+async def test_two_parameters_are_joined() -> None:
+    signer = signer_of(room_of(QuerySettings(kind="query", name="a"), QuerySettings(kind="query", name="b")))
+    injection = signer.injection(await signer.obtain())
+    assert (injection.query, injection.query_names) == (b"a=planted-1&b=planted-1", frozenset({b"a", b"b"}))
+
+
+async def test_as_long_as_one_token_is_missing_there_is_no_signature() -> None:
+    room = room_of(*THREE)
+    signer = signer_of(room)
+    for name, source in room.sources.items():
+        assert signer.current() is None, name
+        await source.obtain()
+    assert signer.current() is not None
+
+
+async def test_only_what_is_missing_is_waited_for() -> None:
+    room = room_of(*THREE)
+    await room.source.obtain()
+    await signer_of(room).obtain()
+    assert [credential.count for credential in room.credentials.values()] == [1, 1, 1, 1]
+
+
+async def test_one_that_cannot_be_had_is_named() -> None:
+    room = room_of(*THREE)
+    room.credentials["c3"].fail(transient())
+    with pytest.raises(TokenUnavailableError) as caught:
+        await signer_of(room).obtain()
+    assert caught.value.members["credential"] == "c3"
+
+
+async def test_what_they_add_is_rendered_once_per_combination_of_generations() -> None:
+    room = room_of(*THREE)
+    signer = signer_of(room)
+    signature = await signer.obtain()
+    first = signer.injection(signature)
+    assert signer.injection(signer.current() or ()) is first
+    await room.sources["c2"].renew(signature[1])
+    newer = await signer.obtain()
+    assert signer.injection(newer).lines == b"Authorization: Bearer planted-1\r\nX-Tenant-Key: planted-2\r\n"
+    assert signer.injection(signature).lines == first.lines
+
+
+async def test_a_refusal_matters_only_if_a_token_could_be_replaced() -> None:
+    assert signer_of(room_of()).can_renew
+    assert signer_of(room_of()).refusals == frozenset({401})
+    assert not signer_of(room_of(static=True)).can_renew
+    assert signer_of(room_of(static=True)).refusals == frozenset()
+
+
+async def test_the_statuses_that_may_refuse_are_those_of_all_credentials_and_any_if_one_looks_further() -> None:
+    forbidden, expired = (RejectionSettings(status=403),), (RejectionSettings(text="expired"),)
+    second, third = (forbidden, THREE[:1]), (expired, THREE[1:2])
+    two = GatewayRoom("http://127.0.0.1:1", others={"second": second})
+    assert signer_of(two).refusals == frozenset({401, 403})
+    three = GatewayRoom("http://127.0.0.1:1", others={"second": second, "third": third})
+    assert signer_of(three).refusals is None
