@@ -98,7 +98,7 @@ class _Examination:
             self._error(Place(1, 1), str(error))
             return None
         try:
-            return content.decode("utf-8-sig")
+            return content.decode()
         except UnicodeDecodeError as error:
             before = content[: error.start]
             place = Place(before.count(b"\n") + 1, len(before.rpartition(b"\n")[2].decode(errors="replace")) + 1)

@@ -48,8 +48,11 @@ def test_a_number_that_a_reference_brings_is_bounded_like_one_that_is_written(pr
 
 
 def test_escaped_braces_are_the_characters_themselves(examined: Examine) -> None:
-    config = examined(GOOD.replace("my-client", '"$${env:X}"')).config
+    config = examined(GOOD.replace("kind: text", 'kind: text\n    description: "$${x} and ${env:STRIPE_KEY}"')).config
     assert config is not None
-    assert "$${" not in repr(config)
+    assert config.credentials["stripe"].description == "${x} and sk_live_marker"
+    config = examined(GOOD.replace("kind: text", 'kind: text\n    description: "$${x}"')).config
+    assert config is not None
+    assert config.credentials["stripe"].description == "${x}"
     (problem,) = examined(GOOD.replace("path: /billing/", 'path: "$${x}"')).problems
     assert "a path begins with /" in problem.message

@@ -1,25 +1,39 @@
 import asyncio
+from asyncio import FIRST_COMPLETED
 from collections.abc import AsyncIterator, Callable
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+import watchfiles.main
+from watchfiles._rust_notify import RustNotify
 
 from proxy.config import watch
 from proxy.config.files import digest_of
 from proxy.config.watch import changes, differing
 
 
-@pytest.fixture(autouse=True)
-def events_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be seen by the comparison every few seconds."""
+@pytest.fixture
+def standing(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Is set once a watch stands. Nothing is seen by the comparison every few seconds, only by events."""
     monkeypatch.setattr(watch, "COMPARE_EVERY", 60_000)
+    stands = asyncio.Event()
+
+    def notify(*arguments: Any) -> RustNotify:
+        made = RustNotify(*arguments)
+        stands.set()
+        return made
+
+    monkeypatch.setattr(watchfiles.main, "RustNotify", notify)
+    return stands
 
 
 class Watched:
     """Files as a process knows them that reloads at every change."""
 
-    def __init__(self, *paths: Path) -> None:
+    def __init__(self, standing: asyncio.Event, *paths: Path) -> None:
+        self.standing = standing
         self.read = {path: digest_of(path) for path in paths}
         self.changes = changes(lambda: self.read)
 
@@ -27,25 +41,28 @@ class Watched:
         self.read = {path: digest_of(path) for path in (*self.read, *more)}
 
     async def next_after(self, act: Callable[[], object]) -> None:
-        """Act until the change has been told: the first time may be before the watch stands."""
+        """Act once the watch stands, and wait until the change has been told.
 
-        async def told() -> None:
-            await anext(self.changes)
-
-        waiting = asyncio.create_task(told())
+        Again and again, for a watch that is being renewed may stand a moment later.
+        """
+        waiting = asyncio.create_task(self.told())
         async with asyncio.timeout(20):
+            await asyncio.wait({waiting, asyncio.create_task(self.standing.wait())}, return_when=FIRST_COMPLETED)
             while not waiting.done():
                 await asyncio.to_thread(act)
-                await asyncio.wait({waiting}, timeout=0.5)
+                await asyncio.wait({waiting}, timeout=1.0)
         await waiting
+
+    async def told(self) -> None:
+        await anext(self.changes)
 
 
 @pytest.fixture
-async def watching() -> AsyncIterator[Callable[..., Watched]]:
+async def watching(standing: asyncio.Event) -> AsyncIterator[Callable[..., Watched]]:
     made: list[Watched] = []
 
     def make(*paths: Path) -> Watched:
-        made.append(Watched(*paths))
+        made.append(Watched(standing, *paths))
         return made[-1]
 
     yield make
@@ -148,10 +165,18 @@ async def test_a_file_that_did_not_exist_is_told_when_it_appears(watching: Watch
     await watched.next_after(appear)
 
 
-async def test_a_change_that_was_not_reloaded_is_told_once(watching: Watching, config: Path) -> None:
+async def test_a_change_that_was_not_reloaded_is_told_once(
+    watching: Watching, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "COMPARE_EVERY", 20)
     watched = watching(config)
     await watched.next_after(lambda: config.write_text("bad"))
-    await watched.next_after(lambda: config.write_text("worse"))
+    waiting = asyncio.create_task(watched.told())
+    done, _ = await asyncio.wait({waiting}, timeout=0.5)
+    assert not done
+    await asyncio.to_thread(config.write_text, "worse")
+    async with asyncio.timeout(20):
+        await waiting
 
 
 async def test_a_file_that_a_reload_brings_in_is_watched_from_then_on(
@@ -166,8 +191,9 @@ async def test_a_file_that_a_reload_brings_in_is_watched_from_then_on(
 
 
 async def test_without_events_the_contents_are_compared_after_a_while(
-    watching: Watching, config: Path, monkeypatch: pytest.MonkeyPatch
+    watching: Watching, config: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "COMPARE_EVERY", 50)
-    monkeypatch.setattr(watch, "_directories", lambda files: frozenset({Path("/proc/self")}))
+    silent = frozenset({tmp_path_factory.mktemp("silent")})
+    monkeypatch.setattr(watch, "_directories", lambda files: silent)
     await watching(config).next_after(lambda: config.write_text("two"))
