@@ -55,8 +55,9 @@ def build_graph(
         standing = previous.plans.get(name)
         plans[name] = standing if standing is not None and standing.is_same_as(plan) else plan
     table = RouteTable((plan.settings.match, plan) for plan in plans.values())
-    for plan in plans.values():
-        plan.watch()
+    for name, plan in plans.items():
+        if plan is not previous.plans.get(name):
+            plan.watch()
     return Graph(plans, table, callers, sources)
 
 
