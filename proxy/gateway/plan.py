@@ -43,7 +43,7 @@ class RoutePlan:
         self.preparer = Preparer(self.origin, base, settings.match.path, strip_prefix=settings.strip_prefix)
         self.upstream = _upstream(self.origin, settings, runtime)
         self.forwarder = Forwarder(self.upstream, settings.timeouts, runtime)
-        self.credentials = "+".join(settings.credential_names)
+        self.credentials = "+".join(settings.credential_names) or None
         self.drops_cookies = settings.cookies == "drop"
         self.refuses_dot_segments = settings.dot_segments == "refuse"
 
