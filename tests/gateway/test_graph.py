@@ -1,4 +1,4 @@
-"""A configuration takes the place of another as a whole; what did not change goes on, what nobody uses any more ends."""
+"""A configuration takes another's place as a whole; what did not change goes on, what nobody uses any more ends."""
 
 import asyncio
 from typing import Any
