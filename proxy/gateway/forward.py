@@ -27,6 +27,9 @@ class Outbound(NamedTuple):
     body: Body
     informational: Informational | None
 
+    def __repr__(self) -> str:
+        return f"<Outbound {self.method}>"  # the head holds the token
+
 
 class Exchange:
     """One request on one connection, until its answer has been passed on or dropped."""

@@ -1,6 +1,6 @@
 """One request under way: everything that is known of it, apart from the token that signs it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from proxy.core.message import RequestHead
 from proxy.core.principal import Principal
@@ -22,5 +22,5 @@ class Request:
     trace: Trace
     note: bytes = b""
     """A header line to add to the answer."""
-    signed_query: bytes = b""
+    signed_query: bytes = field(default=b"", repr=False)
     """The parameters that the token added to the address."""
