@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from proxy.callers.anonymous import Anonymous, AnonymousSettings
 from proxy.gateway.graph import NO_GRAPH
 from tests.fakes.gateway_room import CREDENTIAL, ROUTE, GatewayRoom, gateway
 from tests.fakes.heads import head_of
 from tests.fakes.raw_client import RawClient
-from tests.fakes.raw_server import OK, RawServer, request, send, when
+from tests.fakes.raw_server import OK, RawServer, answer_each, request, send, when
 from tests.fakes.until import until
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -133,3 +134,46 @@ async def test_a_source_that_is_still_used_goes_on() -> None:
     await room.clock.settle()
     assert room.clock.sleepers == 1
     await room.runtime.close()
+
+
+async def test_other_routes_are_not_touched_by_one_that_changes() -> None:
+    room = GatewayRoom("http://127.0.0.1:1")
+    first, second = route(room, match={"path": "/a/"}), route(room, match={"path": "/b/"})
+    before = room.load(first=first, second=second).plans
+    after = room.load(second={**second, "strip_prefix": False}, first=first).plans
+    assert after["first"] is before["first"]
+    assert after["second"] is not before["second"]
+
+
+async def test_a_route_whose_credential_or_caller_is_another_begins_anew() -> None:
+    room = GatewayRoom("http://127.0.0.1:1")
+    first = room.plan
+    room.sources = {name: room._source(name, (), ()) for name in room.sources}
+    second = room.load(**{ROUTE: room.settings}).plans[ROUTE]
+    room.callers = {"anyone": Anonymous("anyone", AnonymousSettings(kind="anonymous"))}
+    third = room.load(**{ROUTE: room.settings}).plans[ROUTE]
+    assert len({first, second, third}) == 3
+    assert room.load(**{ROUTE: room.settings}).plans[ROUTE] is third
+
+
+async def test_a_circuit_that_is_open_stays_open_unless_its_route_changes() -> None:
+    room = GatewayRoom("http://127.0.0.1:1", breaker={"failures": 1})
+    room.plan.record(room.plan.breaker.admit(room.clock.monotonic()), ok=False)
+    for change, state in (({}, 2), ({"strip_prefix": False}, 0)):
+        room.load(**{ROUTE: route(room, **change)})
+        assert room.plan.breaker.state(room.clock.monotonic()) == state
+        assert room.plan.metrics.breaker_state is not None
+        assert room.plan.metrics.breaker_state() == state, "a scrape reads the one that is in use"
+
+
+async def test_a_replay_happens_on_the_graph_on_which_the_request_began() -> None:
+    go = asyncio.Event()
+    refused = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+    scripts = ((request(), when(go), send(refused)), (answer_each,))
+    async with gateway(*scripts) as (room, api), RawClient(room.port) as caller:
+        await caller.send(GET)
+        await until(lambda: api.requests)
+        room.load()
+        go.set()
+        assert (await caller.answer()).status == 200
+        assert [one.one("Authorization") for one in api.requests] == [b"Bearer planted-1", b"Bearer planted-2"]

@@ -202,6 +202,15 @@ async def test_an_options_request_that_may_go_no_further_is_answered_here() -> N
         assert room.credential.count == 1
 
 
+async def test_an_options_request_that_is_answered_here_ends_the_connection_if_its_body_is_still_coming() -> None:
+    async with gateway() as (room, _), RawClient(room.port) as caller:
+        data = asking(method="OPTIONS", more="Max-Forwards: 0\r\n", body=b"hello")
+        await caller.send(data)
+        assert (await caller.answer("OPTIONS")).header("Connection") == b""
+        await caller.send(data[:-1])
+        assert (await caller.answer("OPTIONS")).header("Connection") == b"close"
+
+
 # As many as the route takes
 
 
