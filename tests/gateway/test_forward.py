@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
-from proxy.gateway.forward import IDEMPOTENT
+from proxy.gateway.body import body_of
+from proxy.gateway.forward import IDEMPOTENT, Exchange, Outbound
+from tests.fakes.caller import Caller
 from tests.fakes.gateway_room import GatewayRoom, gateway
 from tests.fakes.raw_client import NoAnswerError, RawClient
 from tests.fakes.raw_server import OK, Step, answer_each, close, head, request, reset, send, when
@@ -311,3 +313,46 @@ async def test_a_connection_that_nobody_uses_is_closed_after_its_time() -> None:
         await room.clock.advance(seconds=0.5)
         assert room.plan.upstream.connections == 0
         await until(api.links[0].ended.is_set)
+
+
+# Letting go of a connection
+
+
+async def exchanged(room: GatewayRoom, caller: Caller) -> Exchange:
+    """Carry a request as the sender does, and read its answer."""
+    body = body_of(await caller.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), room.plan.settings, record=False)
+    exchange = await room.plan.forwarder.send(
+        Outbound("GET", b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n", body, None)
+    )
+    await exchange.hold(1000)
+    return exchange
+
+
+async def test_an_exchange_lets_go_of_its_connection_once_however_often_it_is_ended() -> None:
+    async with gateway() as (room, _), Caller() as caller:
+        exchange = await exchanged(room, caller)
+        exchange.end()
+        exchange.end()
+        await exchange.drop()
+        upstream = room.plan.upstream
+        assert [upstream.idle(), upstream.idle()] == [exchange.connection, None]
+        exchange.connection.close()
+
+
+async def test_ending_an_exchange_again_leaves_the_connection_s_next_request_alone() -> None:
+    answer = asyncio.Event()
+    async with (
+        gateway((request(), send(OK), request(2), when(answer), send(OK))) as (room, api),
+        Caller() as first,
+        Caller() as second,
+    ):
+        exchange = await exchanged(room, first)
+        exchange.end()
+        asking = asyncio.get_running_loop().create_task(exchanged(room, second))
+        await until(lambda: len(api.requests) == 2)
+        exchange.end()
+        answer.set()
+        next_one = await asking
+        assert next_one.prefix == b"ok"
+        assert len(api.links) == 1
+        next_one.end()
