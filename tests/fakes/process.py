@@ -55,6 +55,17 @@ async def listening(port: int, *, deadline: float = START) -> None:
                 return
 
 
+def completed(config: str, proxy: int, admin: int, metrics: int) -> str:
+    """Return the configuration with listeners on these ports, store and admin key."""
+    digest = hashlib.sha256(ADMIN_KEY.encode()).hexdigest()
+    return f"""
+listen: {{proxy: '127.0.0.1:{proxy}', admin: '127.0.0.1:{admin}', metrics: '127.0.0.1:{metrics}'}}
+store: {{kind: memory}}
+admin: {{keys: {{ops: 'sha256:{digest}'}}}}
+{config}
+"""
+
+
 class Samples(dict[tuple[str, frozenset[tuple[str, str]]], float]):
     """One scrape of the metrics."""
 
@@ -98,13 +109,8 @@ class Proxy:
 
     def write_config(self, config: str) -> None:
         """Put a configuration in place of the running one, in one step."""
-        digest = hashlib.sha256(ADMIN_KEY.encode()).hexdigest()
-        listen = (
-            f"listen: {{proxy: '127.0.0.1:{self.port}', admin: '127.0.0.1:{self.admin_port}', "
-            f"metrics: '127.0.0.1:{self.metrics_port}'}}"
-        )
         draft = self.config_file.with_suffix(".draft")
-        draft.write_text(f"{listen}\nstore: {{kind: memory}}\nadmin: {{keys: {{ops: 'sha256:{digest}'}}}}\n{config}")
+        draft.write_text(completed(config, self.port, self.admin_port, self.metrics_port))
         draft.rename(self.config_file)
 
     async def __aenter__(self) -> Self:
@@ -166,6 +172,15 @@ class Proxy:
     def story(self) -> str:
         """Return what the process wrote, for a failing test's message."""
         return "\n".join([*self.other_lines, *(json.dumps(line) for line in self.log_lines[-50:])])
+
+    async def line_with(self, text: str, *, deadline: float = 10.0) -> dict[str, Any]:
+        """Wait for a log line in which the text stands, and return it."""
+        async with asyncio.timeout(deadline):
+            while True:
+                for line in self.log_lines:
+                    if text in json.dumps(line):
+                        return line
+                await asyncio.sleep(POLL)
 
     async def metrics(self) -> Samples:
         """Scrape the metrics."""
