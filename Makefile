@@ -31,7 +31,7 @@ test: .venv/.test tools
 	.venv/bin/pytest
 
 fuzz: .venv/.test
-	.venv/bin/pytest --hypothesis-profile=fuzz tests/config tests/core
+	.venv/bin/pytest --hypothesis-profile=fuzz tests/config tests/core tests/faults tests/gateway tests/net
 
 soak: .venv/.test tools
 	for round in $$(seq $(ROUNDS)); do echo "round $$round"; .venv/bin/pytest -q tests/life tests/e2e || exit 1; done

@@ -24,6 +24,7 @@ MAX_FUNCTION: Final = 60
 SHAPELESS: Final = {"utils", "util", "helpers", "helper", "common", "misc", "lib", "shared", "base_classes", "managers"}
 
 WITHOUT_A_MIRROR: Final = {
+    "proxy/admin/inspectable.py": "a protocol: the type checker holds the process to it",
     "proxy/core/principal.py": "a record without behaviour",
     "proxy/gateway/request.py": "a record without behaviour",
 }

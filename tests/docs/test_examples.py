@@ -89,12 +89,12 @@ def test_other_yaml_is_yaml(fence: Fence) -> None:
 
 @pytest.mark.parametrize("fence", all_fences("json"), ids=str)
 def test_json_is_json(fence: Fence) -> None:
-    json.loads(fence.text)
+    assert json.loads(fence.text) is not None
 
 
 @pytest.mark.parametrize("fence", all_fences("python"), ids=str)
 def test_python_is_python(fence: Fence) -> None:
-    compile(fence.text, str(fence), "exec")
+    assert compile(fence.text, str(fence), "exec")
 
 
 def test_every_example_has_its_line_in_the_documentation() -> None:

@@ -230,7 +230,8 @@ async def test_an_old_caller_may_leave_the_host_out() -> None:
 
 @pytest.mark.parametrize("coding", [b"chunked", b"Chunked", b" chunked "])
 async def test_chunks_are_the_one_coding_that_passes(coding: bytes) -> None:
-    await head_of(b"POST / HTTP/1.1", b"Transfer-Encoding: " + coding, body=b"0\r\n\r\n")
+    head = await head_of(b"POST / HTTP/1.1", b"Transfer-Encoding: " + coding, body=b"0\r\n\r\n")
+    assert head.method == "POST"
 
 
 @pytest.mark.parametrize("coding", [b"gzip, chunked", b"identity, chunked", b",chunked", b"deflate,chunked"])

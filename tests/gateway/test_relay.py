@@ -370,6 +370,7 @@ async def test_a_caller_that_takes_nothing_for_too_long_is_cut() -> None:
         go.set()
         await until(lambda: caller.wire.aborted)
         await until(lambda: room.plan.upstream.connections == 0)
+        assert len(caller.got) < len(begun) + 2 * BUFFER
 
 
 # Interim answers
