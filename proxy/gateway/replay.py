@@ -5,6 +5,7 @@ Once, never twice: a second refusal is the caller's answer, unchanged. The repla
 the body has outgrown what is remembered.
 """
 
+import asyncio
 from collections.abc import Awaitable
 from functools import partial
 from typing import Final
@@ -36,6 +37,7 @@ class Sender:
         self._runtime = runtime
         self._clock: Clock = runtime.clock
         self._events = events
+        self._rejected_again: dict[str, Signature] = {}
 
     async def send(self, request: Request) -> Exchange:
         """Return the exchange whose answer is the caller's: the first one, or the replay's.
@@ -110,7 +112,11 @@ class Sender:
             TokenUnavailableError: a token was refused, and no other can be had.
             CircuitOpenError: the same, and its endpoint is left alone for now.
         """
-        outcomes = {(await source.renew(held)).outcome for source, held in refused}
+        try:
+            outcomes = {(await source.renew(held)).outcome for source, held in refused}
+        except asyncio.CancelledError:
+            plan.metrics.replay("too_late")  # the caller has left meanwhile
+            raise
         if RenewalOutcome.FAILED in outcomes:
             await plan.signer.obtain()  # says why there is none
         return bool(outcomes & {RenewalOutcome.RENEWED, RenewalOutcome.SUPERSEDED})
@@ -125,6 +131,13 @@ class Sender:
         request.plan.metrics.replay("rejected_again" if rejected_again else "succeeded")
         if rejected_again:
             request.trace.reason = "rejected_again"
+            self._tell_once(request.plan, request.trace.signature)
+
+    def _tell_once(self, plan: RoutePlan, signature: Signature) -> None:
+        """Record that new tokens were rejected as well: once for each, however many requests meet it."""
+        if self._rejected_again.get(plan.name) != signature:
+            self._rejected_again[plan.name] = signature
+            self._events.record("warning", EventName.REJECTED_AGAIN, route=plan.name, credential=plan.credentials)
 
     def _give_up(self, request: Request, refused: Refused) -> None:
         """Let the refusal be the answer; the next request shall find a new token all the same."""

@@ -117,6 +117,38 @@ async def test_a_second_refusal_is_returned_unchanged_and_nothing_is_sent_a_thir
         assert room.lines.seen[0]["reason"] == "rejected_again"
 
 
+async def test_new_tokens_that_are_rejected_too_are_told_once_each() -> None:
+    refusing = (
+        request(),
+        send(REFUSED),
+        request(2),
+        send(REFUSED),
+        request(3),
+        send(REFUSED),
+        request(4),
+        send(REFUSED),
+    )
+    async with gateway(refusing) as (room, _):
+        await ask(room, asking())
+        assert room.event_names().count("rejected_again") == 1
+        await ask(room, asking())
+        assert room.event_names().count("rejected_again") == 2
+        told = room.events.query().events[0]
+        assert (told.event.value, told.route, told.level) == ("rejected_again", room.plan.name, "warning")
+
+
+async def test_a_caller_who_leaves_while_its_token_is_renewed_is_counted_as_too_late() -> None:
+    async with gateway((judging,)) as (room, _):
+        await room.source.obtain()
+        room.credential.hold()
+        async with RawClient(room.port) as caller:
+            await caller.send(asking())
+            await until(lambda: room.credential.count == 2)
+        await until(lambda: room.plan.metrics.in_flight == 0)
+        assert room.replays == {"too_late": 1}
+        room.credential.release()
+
+
 async def test_the_replays_own_refusal_renews_nothing() -> None:
     async with gateway((request(), send(REFUSED), request(2), send(REFUSED))) as (room, _):
         await ask(room, asking())

@@ -84,7 +84,7 @@ async def test_filters_narrow_down_what_is_returned(clock: FakeClock) -> None:
     log.record("warning", EventName.REFRESH_FAILED, credential="billing")
     await clock.advance(seconds=60)
     log.record("error", EventName.BREAKER_OPENED, route="billing")
-    log.record("debug", EventName.CALLER_REFUSED, route="maps", user="ada")
+    log.record("debug", EventName.REJECTED_AGAIN, route="maps", user="ada")
     assert [event.id for event in log.query(credential="billing").events] == [2, 1]
     assert [event.id for event in log.query(route="billing").events] == [3]
     assert [event.id for event in log.query(user="ada").events] == [4]
