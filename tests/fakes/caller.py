@@ -53,13 +53,14 @@ class Wire(asyncio.Transport):
     def close(self) -> None:
         if not self.closing:
             self.closing = True
-            asyncio.get_running_loop().call_soon(self._lost)
+            asyncio.get_running_loop().call_soon(self.lost)
 
     def abort(self) -> None:
         self.aborted = True
         self.close()
 
-    def _lost(self) -> None:
+    def lost(self) -> None:
+        """Tell our side, once, that the connection has ended."""
         protocol, self.protocol = self.protocol, None
         if protocol is not None:
             protocol.connection_lost(None)
@@ -107,6 +108,11 @@ class Caller:
     def leave(self) -> None:
         """Close the connection."""
         self.wire.close()
+
+    def vanish(self) -> None:
+        """Be gone at this very moment, in the middle of whatever is under way."""
+        self.wire.closing = True
+        self.wire.lost()
 
     def stall(self) -> None:
         """Take no more bytes for now."""
