@@ -154,9 +154,9 @@ def test_a_file_that_was_only_touched_does_not_differ(config: Path) -> None:
     assert differing(read) == {}
 
 
-async def test_a_file_that_did_not_exist_is_told_when_it_appears(watching: Watching, config: Path) -> None:
-    secret = config.parent / "run" / "secrets" / "key"
-    watched = watching(config, secret)
+async def test_a_file_whose_directory_did_not_exist_is_told_when_it_appears(watching: Watching, tmp_path: Path) -> None:
+    secret = tmp_path / "run" / "secrets" / "key"
+    watched = watching(secret)
 
     def appear() -> None:
         secret.parent.mkdir(parents=True, exist_ok=True)
