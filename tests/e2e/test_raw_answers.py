@@ -49,7 +49,7 @@ def config(servers: dict[str, RawServer]) -> str:
     """Return the configuration with one route per case."""
     routes = [
         f"  {case.name}: {{match: {{host: {case.name}.example}}, upstream: '{servers[case.name].url}', "
-        f"callers: [anyone], credential: bearer{', ' if case.route else ''}{case.route}}}"
+        f"callers: [anyone], credential: bearer, {case.route}}}"
         for case in CASES
     ]
     return f"""

@@ -43,8 +43,8 @@ class Case:
     """True: one request is answered before, so that the connection to the upstream has been used."""
     version: bytes = b"HTTP/1.1"
     """The version that the caller speaks."""
-    route: str = ""
-    """More settings of the case's route, in YAML's flow style."""
+    route: str = "timeouts: {keepalive: 60s}"
+    """More settings of the case's route, in YAML's flow style. Connections are kept: what closes one is the case."""
     upstream_requests: int = 1
     """How many requests the upstream receives for this one."""
 
