@@ -388,6 +388,11 @@ async def test_an_exchange_that_is_given_up_within_its_body_ends_in_a_timeout() 
         connection.expire()
         with pytest.raises(UpstreamTimeoutError):
             await reading
+        await until(lambda: pool.closed)
+        for _ in range(10):
+            await asyncio.sleep(0)  # that the connection then ends is not the cause
+        with pytest.raises(UpstreamTimeoutError):
+            await connection.more()
 
 
 async def test_giving_up_a_complete_answer_takes_nothing_from_it() -> None:
@@ -399,7 +404,9 @@ async def test_giving_up_a_complete_answer_takes_nothing_from_it() -> None:
 
 async def test_time_runs_only_while_the_upstream_is_waited_for() -> None:
     pool = Pool()
-    async with connected(request(), send(HEAD_OF % 4 + b"ab"), pool=pool) as (connection, _):
+    rest = asyncio.Event()
+    steps = [request(), send(HEAD_OF % 6 + b"ab"), when(rest), send(b"cd")]
+    async with connected(*steps, pool=pool) as (connection, _):
         await ask(connection)
         slow_caller = pool.time + 100_000.0
         assert connection.deadline > slow_caller
@@ -408,7 +415,9 @@ async def test_time_runs_only_while_the_upstream_is_waited_for() -> None:
         reading = asyncio.get_running_loop().create_task(connection.more())
         await asyncio.sleep(0)
         assert connection.deadline == pool.time + 300.0
-        reading.cancel()
+        rest.set()
+        assert await reading == b"cd"
+        assert connection.deadline > slow_caller
 
 
 async def test_something_that_happens_moves_the_deadline() -> None:
@@ -466,7 +475,7 @@ async def deaf() -> AsyncIterator[tuple[Connection, socket.socket]]:
 async def fill(connection: Connection) -> "asyncio.Task[None]":
     """Write until the upstream takes no more; return who waits for it."""
     loop = asyncio.get_running_loop()
-    while True:
+    for _ in range(256):
         connection.write(b"a" * 1024 * 1024)
         waiter = loop.create_task(connection.drained())
         for _ in range(20):
@@ -474,6 +483,7 @@ async def fill(connection: Connection) -> "asyncio.Task[None]":
         if not waiter.done():
             return waiter
         await waiter
+    raise AssertionError("256 MiB were written and nobody had to wait")
 
 
 async def test_writing_waits_until_the_upstream_takes_more() -> None:

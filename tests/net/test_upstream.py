@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -52,6 +53,8 @@ async def pool(
         yield one
     finally:
         one.upstream.close()
+        for connection in tuple(one.upstream._all):  # a test that fails must not hang as well
+            connection.close()
         await one.runtime.close()
     assert one.reports == []
 
@@ -438,15 +441,39 @@ async def test_an_upstream_of_the_configured_authority_is_believed(authority: Au
 
 
 @pytest.mark.parametrize(
-    ("names", "known"), [(("127.0.0.1",), False), (("other.example",), True)], ids=["unknown issuer", "another name"]
+    ("name", "host", "known"),
+    [
+        ("127.0.0.1", "127.0.0.1", False),
+        ("other.example", "127.0.0.1", True),
+        ("127.0.0.1", "localhost", True),
+        ("localhost", "127.0.0.1", True),
+    ],
+    ids=["unknown issuer", "another name", "the address, not the name", "the name, not the address"],
 )
 async def test_an_upstream_that_cannot_prove_itself_is_not_spoken_to(
-    authority: Authority, names: tuple[str, ...], known: bool
+    authority: Authority, name: str, host: str, known: bool
 ) -> None:
-    async with tls_server(authority.context(*names)) as (port, _):
-        error = await refused(port, tls=trust(str(authority.file) if known else None))
+    async with tls_server(authority.context(name)) as (port, _):
+        error = await refused(port, host=host, tls=trust(str(authority.file) if known else None))
     assert isinstance(error, UpstreamUnreachableError)
     assert error.proxy_error == "tls_certificate_error"
+
+
+async def test_a_file_of_authorities_that_was_replaced_is_read_again(authority: Authority, tmp_path: Path) -> None:
+    before = trust(str(authority.file))
+    assert trust(str(authority.file)) is before
+    Authority(tmp_path)
+    os.utime(authority.file, ns=(1, 1))
+    assert trust(str(authority.file)) is not before
+
+
+@pytest.mark.parametrize("content", [None, "", "not a certificate"])
+def test_a_file_without_authorities_is_refused(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(OSError, match=r".+"):
+        trust(str(file))
 
 
 async def test_old_tls_is_not_spoken(authority: Authority) -> None:
