@@ -4,9 +4,10 @@ A body of known length that fits the memory is read to its end before anything i
 holds no upstream connection, and the request leaves in one write. Every other body streams.
 """
 
+import asyncio
 from typing import Final
 
-from proxy.core.errors import RequestInvalidError, RequestTooLargeError
+from proxy.core.errors import ProxyError, RequestInvalidError, RequestTooLargeError
 from proxy.gateway.inbound import Inbound
 from proxy.gateway.recording import Recording
 from proxy.gateway.settings import RouteSettings
@@ -15,12 +16,25 @@ from proxy.net.exchange import Connection
 NO_BODY: Final = -1
 PATIENCE: Final = 30.0
 """Seconds without a byte after which a body that is read in advance is given up."""
+GATHERING: Final = 120.0
+"""Seconds within which all of it must be here: it holds one of the route's places meanwhile."""
 
 
 class Body:
     """One request's body."""
 
-    __slots__ = ("_idle", "_inbound", "_limit", "_memory", "_received", "_recording", "length", "sent", "whole")
+    __slots__ = (
+        "_failure",
+        "_idle",
+        "_inbound",
+        "_limit",
+        "_memory",
+        "_received",
+        "_recording",
+        "length",
+        "sent",
+        "whole",
+    )
 
     def __init__(
         self,
@@ -36,6 +50,7 @@ class Body:
         self._limit = settings.limits.body
         self._memory = settings.replay.memory
         self._received = 0
+        self._failure: ProxyError | None = None
         self.length = length
         """Bytes announced; None: chunked; NO_BODY: there is none."""
         self.whole = whole
@@ -66,11 +81,22 @@ class Body:
         """
         pieces = []
         try:
-            while piece := await self._inbound.read(PATIENCE):
-                pieces.append(piece)
+            async with asyncio.timeout(GATHERING):
+                while piece := await self._inbound.read(PATIENCE):
+                    pieces.append(piece)
         except TimeoutError:
             raise RequestInvalidError("the rest of the request body did not arrive in time") from None
         self.whole = b"".join(pieces)
+
+    def check(self) -> None:
+        """Say again what was wrong with the body: what the caller has spoilt cannot be sent as if it were whole.
+
+        Raises:
+            RequestTooLargeError: the caller sent more than the route allows.
+            RequestInvalidError: the caller stopped sending, or sent what is not a body.
+        """
+        if self._failure is not None:
+            raise self._failure
 
     async def pour(self, connection: Connection) -> None:
         """Send what is remembered, then what the caller still sends, and end the request.
@@ -79,6 +105,14 @@ class Body:
             RequestTooLargeError: the caller sends more than the route allows.
             RequestInvalidError: the caller stopped sending.
         """
+        self.check()
+        try:
+            await self._pour(connection)
+        except (RequestTooLargeError, RequestInvalidError) as error:
+            self._failure = error
+            raise
+
+    async def _pour(self, connection: Connection) -> None:
         if self._received and self._recording is not None:
             async for piece in self._recording.chunks():
                 await self._send(connection, piece)

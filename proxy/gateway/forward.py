@@ -16,6 +16,8 @@ from proxy.net.exchange import BrokenOffError, Connection
 from proxy.net.runtime import Runtime
 from proxy.net.upstream import Upstream
 
+HOLD: Final = 1.0
+"""Seconds for which an answer's body is held back at most, so that rules can look into it."""
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
@@ -45,12 +47,16 @@ class Exchange:
         """What was read of the body in advance, to look into it; it is passed on first."""
 
     async def hold(self, limit: int) -> bytes:
-        """Read up to `limit` bytes of the body in advance, and return them."""
-        while len(self.prefix) < limit:
-            piece = await self.connection.more()
-            if not piece:
-                break
-            self.prefix += piece
+        """Read up to `limit` bytes of the body in advance, for no longer than `HOLD` seconds, and return them."""
+        try:
+            async with asyncio.timeout(HOLD):
+                while len(self.prefix) < limit:
+                    piece = await self.connection.more()
+                    if not piece:
+                        break
+                    self.prefix += piece
+        except TimeoutError:
+            pass  # whoever answers that slowly is streaming: what is here decides
         return self.prefix
 
     def end(self) -> None:
@@ -85,6 +91,7 @@ class Forwarder:
             ConnectionError: the caller left while its body was being passed on.
         """
         if outbound.body.whole is None:
+            outbound.body.check()
             return await self._pour(await self._upstream.connect(), outbound)
         connection = self._upstream.idle()
         if connection is None:

@@ -16,7 +16,7 @@ from aiohttp.web_protocol import ERROR, RequestHandler, _ErrInfo
 
 from proxy.core.clock import Clock
 from proxy.core.errors import HeaderTooLargeError, OverloadedError, ProxyError, RequestInvalidError
-from proxy.gateway.inbound import Inbound
+from proxy.gateway.inbound import CallerGoneError, Inbound
 
 MAX_LINE: Final = 16 * 1024
 MAX_FIELD: Final = 16 * 1024
@@ -25,6 +25,8 @@ KEEPALIVE: Final = 75.0
 """Seconds an unused connection of a caller is kept."""
 HEAD_DEADLINE: Final = 30.0
 """Seconds within which a request head must be complete, once its first byte is here."""
+WRITE_PATIENCE: Final = 60.0
+"""Seconds for which a caller may take nothing of what was written, before its connection is cut."""
 LINGER: Final = 2.0
 """Seconds for which a caller may go on sending behind the last answer; nobody reads it."""
 
@@ -103,6 +105,8 @@ class CallerConnection(RequestHandler):
             self._request_in_progress = True
             try:
                 goes_on = await manager.handle(request)
+                if self._paused:
+                    goes_on = await self._is_taken(request) and goes_on
             finally:
                 self._current_request = None
                 self._request_in_progress = False
@@ -112,6 +116,14 @@ class CallerConnection(RequestHandler):
                 break
             self._keep_alive_from_now()
         await self._take_leave(manager)
+
+    async def _is_taken(self, request: Inbound) -> bool:
+        """Wait until the caller takes what was written: who takes no answers gets no more of them."""
+        try:
+            await request.drained(WRITE_PATIENCE)
+        except CallerGoneError:
+            return False
+        return True
 
     def _break_body(self) -> None:
         """Tell whoever reads the body in which the parser stumbled; aiohttp leaves it waiting."""

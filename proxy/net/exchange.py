@@ -200,6 +200,8 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> None:
         """Hear that the upstream has said all: over TLS that takes its closure alert (RFC 9112 §9.8)."""
         self._ended = True
+        if self._answered is None:
+            self.close()  # out of the pool at once: the next request must not be written to it
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Hear that the connection ended: in good order, or in the middle of something."""
