@@ -60,6 +60,8 @@ class App:
     def __init__(self, path: Path, loaded: Loaded, logs: Logs) -> None:
         self.path = path
         self.loaded = loaded
+        self.files = loaded.files
+        """What was read last, used or refused: a change to any of it asks for a reload."""
         self.clock: Clock = SystemClock()
         self.runtime = Runtime(self.clock, self._task_failed)
         self.metrics = Metrics()
@@ -141,9 +143,12 @@ class App:
             sources = self.sources
             try:
                 loaded = load(self.path, os.environ)
+                self.files = loaded.files
                 sources = await build_sources(loaded.config.credentials, self.workshop, self.sources)
                 graph = self._graph(loaded.config, sources)
             except (ConfigError, OSError) as error:
+                if isinstance(error, ConfigError):
+                    self.files = error.files
                 self._discard(sources)
                 self.metrics.config_reloaded("refused", self.clock.now())
                 self.events.record("error", EventName.CONFIG_REFUSED, detail=str(error))
@@ -172,7 +177,7 @@ class App:
 
     async def watch(self) -> None:
         """Reload, for ever, whenever a file of the configuration changes."""
-        async for _ in changes(lambda: self.loaded.files):
+        async for _ in changes(lambda: self.files):
             await self.reload()
 
     async def drain(self) -> None:
