@@ -1,6 +1,7 @@
 """Bodies of a gibibyte pass through in both directions, byte for byte, in little memory."""
 
 import hashlib
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,13 @@ pytestmark = [
     pytest.mark.skipif(nginx.BINARY is None, reason=nginx.MISSING),
     pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is read from Linux's /proc"),
 ]
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose gibibytes go away with the test."""
+    yield tmp_path
+    shutil.rmtree(tmp_path)
 
 
 def pieces() -> Iterator[bytes]:
@@ -48,8 +56,8 @@ def growth(proxy: Proxy, before: int) -> float:
     return (proxy.peak_rss() - before) / MIB
 
 
-async def test_a_gibibyte_comes_down(tmp_path: Path) -> None:
-    async with world(tmp_path) as w:
+async def test_a_gibibyte_comes_down(room: Path) -> None:
+    async with world(room) as w:
         sent = hashlib.sha256()
         with (w.nginx.files / "large").open("wb") as file:
             for piece in pieces():
@@ -69,7 +77,7 @@ async def test_a_gibibyte_comes_down(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
-async def test_a_gibibyte_goes_up(tmp_path: Path, framing: str) -> None:
+async def test_a_gibibyte_goes_up(room: Path, framing: str) -> None:
     sent = hashlib.sha256()
 
     async def body() -> AsyncIterator[bytes]:
@@ -78,7 +86,7 @@ async def test_a_gibibyte_goes_up(tmp_path: Path, framing: str) -> None:
             yield piece
 
     headers = {"Content-Length": str(SIZE)} if framing == "length" else {}
-    async with world(tmp_path) as w:
+    async with world(room) as w:
         before = await warm(w)
         async with w.session.put("/nginx/upload/large", data=body(), headers=headers) as answer:
             assert answer.status == 201, await answer.text()
@@ -87,8 +95,8 @@ async def test_a_gibibyte_goes_up(tmp_path: Path, framing: str) -> None:
         assert w.proxy.spooled() == 0
 
 
-async def test_a_slow_reader_holds_the_upstream_back(tmp_path: Path) -> None:
-    async with world(tmp_path) as w:
+async def test_a_slow_reader_holds_the_upstream_back(room: Path) -> None:
+    async with world(room) as w:
         with (w.nginx.files / "large").open("wb") as file:
             file.truncate(SIZE)
         before = await warm(w)

@@ -121,6 +121,16 @@ class RawClient:
         except TimeoutError:
             raise NoAnswerError(f"no whole answer in {deadline} s, only {self._buffer[:300]!r}") from None
 
+    async def interim(self, status: int, *, deadline: float = DEADLINE) -> None:
+        """Read one interim answer of that status; NoAnswerError when something else comes."""
+        try:
+            async with asyncio.timeout(deadline):
+                came, _ = await self._head()
+        except TimeoutError:
+            raise NoAnswerError(f"no interim answer in {deadline} s") from None
+        if came != status:
+            raise NoAnswerError(f"{came} came, not {status}")
+
     async def rest(self, *, deadline: float = DEADLINE) -> bytes:
         """Read until the other side closes and return what came; NoAnswerError when it does not close."""
         try:

@@ -65,6 +65,14 @@ CASES: Final = (
     refused("get-with-authority", b"GET {h}:443 HTTP/1.1\r\nHost: {h}:443\r\n\r\n"),
     refused("options-asterisk", b"OPTIONS * HTTP/1.1\r\nHost: {h}\r\n\r\n"),
     refused("get-asterisk", b"GET * HTTP/1.1\r\nHost: {h}\r\n\r\n"),
+    passed(
+        "options-with-hops-left",
+        head(b"/a", b"Max-Forwards: 3", method=b"OPTIONS"),
+        arrival_method="OPTIONS",
+        method="OPTIONS",
+        has=((b"Max-Forwards", b"2"),),
+    ),
+    passed("get-with-max-forwards", head(b"/a", b"Max-Forwards: 0"), has=((b"Max-Forwards", b"0"),)),
     passed("http-1-0", head(b"/a", version=b"HTTP/1.0"), then=CLOSE),
     passed("http-1-0-keep-alive", head(b"/a", b"Connection: keep-alive", version=b"HTTP/1.0"), then=CLOSE),
     passed(
