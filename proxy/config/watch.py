@@ -29,14 +29,14 @@ MOST_LINKS: Final = 40
 async def changes(read: Callable[[], Mapping[Path, str]]) -> AsyncGenerator[None]:
     """Yield each time a file's content differs from what was read, until the iteration is given up.
 
-    A file that is missing for the moment has not changed. Each difference is told once; what was read is asked again
-    after every yield, for a reload may have read other files.
+    A file that is missing for the moment has not changed. Each difference is told once, and again when it comes back
+    after it had vanished; what was read is asked again after every yield, for a reload may have read other files.
 
     Args:
         read: returns every file that the configuration was made of, with the digest of what was read.
     """
     logging.getLogger("watchfiles").setLevel(logging.WARNING)  # that something stirred in a directory is no news
-    told: Mapping[Path, str] = {}
+    seen: tuple[Mapping[Path, str], Mapping[Path, str]] = {}, {}
     while True:
         directories = _directories(read())
         wakes = awatch(
@@ -49,9 +49,10 @@ async def changes(read: Callable[[], Mapping[Path, str]]) -> AsyncGenerator[None
         )
         async with aclosing(_at_once_and(wakes)) as moments:
             async for _ in moments:
-                changed = await asyncio.to_thread(differing, read())
-                if changed and changed != told:
-                    told = changed
+                files = read()
+                changed = await asyncio.to_thread(differing, files)
+                before, seen = seen, (files, changed)
+                if changed and seen != before:
                     yield
                 if _directories(read()) != directories:
                     break

@@ -1,6 +1,6 @@
 import asyncio
 from asyncio import FIRST_COMPLETED
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ import watchfiles.main
 from watchfiles._rust_notify import RustNotify
 
 from proxy.config import watch
-from proxy.config.files import digest_of
+from proxy.config.files import digest, digest_of
 from proxy.config.watch import changes, differing
+from tests.fakes.until import until
 
 
 @pytest.fixture
@@ -177,6 +178,38 @@ async def test_a_change_that_was_not_reloaded_is_told_once(
     await asyncio.to_thread(config.write_text, "worse")
     async with asyncio.timeout(20):
         await waiting
+
+
+async def test_the_same_change_is_told_again_after_it_had_vanished(
+    watching: Watching, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "COMPARE_EVERY", 20)
+    compared: list[Mapping[Path, str]] = []
+
+    def comparing(files: Mapping[Path, str]) -> Mapping[Path, str]:
+        compared.append(differing(files))
+        return compared[-1]
+
+    monkeypatch.setattr(watch, "differing", comparing)
+    watched = watching(config)
+    await watched.next_after(lambda: config.write_text("bad"))
+    waiting = asyncio.create_task(watched.told())
+    await asyncio.to_thread(config.write_text, "one")
+    await until(lambda: compared[-1] == {})
+    await asyncio.to_thread(config.write_text, "bad")
+    async with asyncio.timeout(20):
+        await waiting
+
+
+async def test_what_was_told_before_is_told_again_when_something_else_was_read_meanwhile(
+    watching: Watching, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "COMPARE_EVERY", 20)
+    watched = watching(config)
+    await watched.next_after(lambda: config.write_text("two"))
+    watched.read = {config: digest(b"three")}
+    async with asyncio.timeout(20):
+        await watched.told()
 
 
 async def test_a_file_that_a_reload_brings_in_is_watched_from_then_on(
