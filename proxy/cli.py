@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from proxy.core.errors import Problem
     from proxy.credentials.base import CredentialSettings
     from proxy.credentials.trial import Trial
-    from proxy.gateway.explain import Explanation
 
 _OPTIONS: Final = {"auto_envvar_prefix": "COUNTERSIGN", "help_option_names": ["-h", "--help"]}
 _FILE: Final = click.Path(path_type=Path)
@@ -97,7 +96,7 @@ def test(credential: str, config: Path, as_json: bool) -> None:
     if as_json:
         _print_json(dataclasses.asdict(tried))
     else:
-        click.echo("\n".join(_trial_lines(tried)))
+        click.echo("\n".join(tried.lines()))
     sys.exit(0 if tried.succeeded else 1)
 
 
@@ -113,26 +112,6 @@ async def _try(name: str, settings: "CredentialSettings") -> "Trial":
         return await trial(KINDS[settings.kind](name, settings, endpoint, clock))
     finally:
         await endpoint.close()
-
-
-def _trial_lines(tried: "Trial") -> Iterator[str]:
-    for step in tried.steps:
-        yield f"{step.method} {step.url}"
-        yield from (f"  {name}: {value}" for name, value in step.headers.items())
-        if step.sent is not None:
-            yield f"  {json.dumps(step.sent)}"
-        yield f"-> {step.status or 'no reply'} {step.content_type} after {step.seconds:.3f} s"
-        if step.received is not None:
-            yield f"  {json.dumps(step.received)}"
-    if tried.succeeded:
-        lifetime = "does not expire" if tried.lifetime is None else f"lives {tried.lifetime:g} s"
-        yield f"token:  found at {tried.token_at}, fingerprint {tried.token_fingerprint}"
-        yield f"expiry: found at {tried.expiry_at}; {lifetime}"
-    yield f"{tried.diagnosis.code}: {tried.diagnosis.sentence}"
-    if tried.diagnosis.candidates:
-        yield f"it might be at: {', '.join(tried.diagnosis.candidates)}"
-    if tried.diagnosis.remedy:
-        yield f"what to do: {tried.diagnosis.remedy}"
 
 
 @main.command(context_settings=_OPTIONS)
@@ -170,24 +149,8 @@ def explain(method: str, url: str, config: Path, headers: tuple[str, ...], as_js
         told_plainly = dataclasses.asdict(dataclasses.replace(told, refusal=None))
         _print_json(told_plainly | {"considered": considered, "callers": allowed, "refusal": refusal})
     else:
-        click.echo("\n".join(_explanation_lines(told)))
+        click.echo("\n".join(told.lines()))
     sys.exit(1 if told.refusal else 0)
-
-
-def _explanation_lines(told: "Explanation") -> Iterator[str]:
-    for name, reason in told.considered:
-        yield f"route {name}: {reason}"
-    if told.callers:
-        yield "may be called by: " + ", ".join(f"{name} ({kind})" for name, kind in told.callers)
-    if told.caller:
-        yield f"this caller is: {told.caller}"
-    if told.credentials:
-        yield f"signed with: {', '.join(told.credentials)}"
-    if told.refusal:
-        yield f"refused: {told.refusal.status} {told.refusal.code}: {told.refusal}"
-    if told.outgoing:
-        yield f"would be sent: {told.outgoing.method} {told.outgoing.url}"
-        yield from (f"  {name}: ***" for name in told.outgoing.headers)
 
 
 @main.command(context_settings=_OPTIONS)

@@ -16,7 +16,7 @@ from proxy.config.scalars import AmbiguousError, read
 
 DEEPEST: Final = 32
 """Levels of nesting; the deepest setting stands at ten or so."""
-LARGEST: Final = 200_000
+LARGEST: Final = 500_000
 """Values in a file, aliases written out."""
 
 Note = Callable[[Place, str], None]

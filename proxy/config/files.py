@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-LARGEST: Final = 1024 * 1024
+LARGEST: Final = 4 * 1024 * 1024
 """Bytes of a file."""
 ABSENT: Final = ""
 """The digest of a file that cannot be read."""
@@ -18,7 +18,7 @@ def read(path: Path) -> bytes:
     """Return what stands in the file.
 
     Raises:
-        FileError: it cannot be read, or it is larger than a mebibyte.
+        FileError: it cannot be read, or it is larger than four mebibytes.
     """
     try:
         with path.open("rb") as opened:
@@ -27,7 +27,7 @@ def read(path: Path) -> bytes:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "this is not a path"
         raise FileError(f"{path} cannot be read: {why}") from None
     if len(content) > LARGEST:
-        raise FileError(f"{path} is larger than 1 MiB")
+        raise FileError(f"{path} is larger than 4 MiB")
     return content
 
 

@@ -81,42 +81,43 @@ def validate(root: Node, resolution: Resolution, open_ends: frozenset[Loc], surr
     chosen = dict.fromkeys(options, 0)
     while True:
         data = plain(root, {loc: options[loc][index] for loc, index in chosen.items()})
-        errors = _errors(data, context)
+        config, errors = _attempt(data, context)
         locs = {loc_of(data, error["loc"]) for error in errors}
         movable = {loc for loc in locs if chosen.get(loc, -1) + 1 < len(options.get(loc, ()))}
         if not movable:
             break
         for loc in movable:
             chosen[loc] += 1
-    if not errors:
-        config = Config.model_validate(data, context=context)
+    if config is not None:
         return Verdict(config, config, frozenset(), data)
-    masked = _errors(plain(root, dict.fromkeys(resolution.values, MASK) | resolution.escaped), context)
+    _, masked = _attempt(plain(root, dict.fromkeys(resolution.values, MASK) | resolution.escaped), context)
     told = [(loc_of(data, error["loc"]), error) for error in errors]
     told = [(loc, error) for loc, error in told if not _follows_from(loc, error, open_ends)]
     findings = _findings(told, {error["loc"]: error for error in masked}, frozenset(resolution.values))
     return Verdict(None, *_usable(data, context), data, tuple(findings))
 
 
-def _errors(data: Any, context: Mapping[str, Any]) -> list[ErrorDetails]:
+def _attempt(data: Any, context: Mapping[str, Any]) -> tuple[Config | None, list[ErrorDetails]]:
+    """Return the record, or what is wrong."""
     try:
-        Config.model_validate(data, context=context)
+        return Config.model_validate(data, context=context), []
     except ValidationError as error:
-        return error.errors(include_url=False)
-    return []
+        return None, error.errors(include_url=False)
 
 
 def _usable(data: Any, context: Mapping[str, Any]) -> tuple[Config, frozenset[Loc]]:
     """Leave out whatever has a problem, and what cannot do without it, until the rest is sound."""
     kept, left_out = deepcopy(data) if isinstance(data, dict) else {}, set[Loc]()
-    while errors := _errors(kept, context):
+    while True:
+        config, errors = _attempt(kept, context)
+        if config is not None:
+            return config, frozenset(left_out)
         for loc in [loc_of(kept, error["loc"]) for error in errors]:
             part = loc
             while part and isinstance(part[-1], int):
                 part = part[:-1]
             left_out.add(part)
             _leave_out(kept, part)
-    return Config.model_validate(kept, context=context), frozenset(left_out)
 
 
 def _leave_out(data: Any, loc: Loc) -> None:

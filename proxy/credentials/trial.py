@@ -1,5 +1,7 @@
 """Tries a credential once, before anybody's request depends on it, and tells a person what happened and what to do."""
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +41,16 @@ class Step:
     """The reply's body, as a tree when it is JSON."""
     seconds: float = 0.0
 
+    def lines(self) -> Iterator[str]:
+        """Tell it to a person."""
+        yield f"{self.method} {self.url}"
+        yield from (f"  {name}: {value}" for name, value in self.headers.items())
+        if self.sent is not None:
+            yield f"  {json.dumps(self.sent)}"
+        yield f"-> {self.status or 'no reply'} {self.content_type} after {self.seconds:.3f} s"
+        if self.received is not None:
+            yield f"  {json.dumps(self.received)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -71,6 +83,20 @@ class Trial:
     def succeeded(self) -> bool:
         """Return True when there is a token that can be used."""
         return self.token_at is not None
+
+    def lines(self) -> Iterator[str]:
+        """Tell it to a person: every step, where token and expiry were found, the diagnosis."""
+        for step in self.steps:
+            yield from step.lines()
+        if self.succeeded:
+            lifetime = "does not expire" if self.lifetime is None else f"lives {self.lifetime:g} s"
+            yield f"token:  found at {self.token_at}, fingerprint {self.token_fingerprint}"
+            yield f"expiry: found at {self.expiry_at}; {lifetime}"
+        yield f"{self.diagnosis.code}: {self.diagnosis.sentence}"
+        if self.diagnosis.candidates:
+            yield f"it might be at: {', '.join(self.diagnosis.candidates)}"
+        if self.diagnosis.remedy:
+            yield f"what to do: {self.diagnosis.remedy}"
 
 
 async def trial(credential: Credential) -> Trial:

@@ -1,7 +1,7 @@
 """Tells what would become of a request, and why, without sending anything."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -53,6 +53,22 @@ class Explanation:
     refusal: ProxyError | None = None
     """Why it would go no further."""
     outgoing: Outgoing | None = None
+
+    def lines(self) -> Iterator[str]:
+        """Tell it to a person."""
+        for name, reason in self.considered:
+            yield f"route {name}: {reason}"
+        if self.callers:
+            yield "may be called by: " + ", ".join(f"{name} ({kind})" for name, kind in self.callers)
+        if self.caller:
+            yield f"this caller is: {self.caller}"
+        if self.credentials:
+            yield f"signed with: {', '.join(self.credentials)}"
+        if self.refusal:
+            yield f"refused: {self.refusal.status} {self.refusal.code}: {self.refusal}"
+        if self.outgoing:
+            yield f"would be sent: {self.outgoing.method} {self.outgoing.url}"
+            yield from (f"  {name}: {MASK}" for name in self.outgoing.headers)
 
 
 def head_of(method: str, url: str, headers: Iterable[str]) -> RequestHead:

@@ -5,17 +5,17 @@ import pytest
 from proxy.config.files import ABSENT, LARGEST, FileError, digest, digest_of, read
 
 
-def test_a_file_is_read_up_to_a_mebibyte(tmp_path: Path) -> None:
+def test_a_file_is_read_up_to_four_mebibytes(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"x" * LARGEST)
     assert len(read(file)) == LARGEST
     file.write_bytes(b"x" * (LARGEST + 1))
-    with pytest.raises(FileError, match="larger than 1 MiB"):
+    with pytest.raises(FileError, match="larger than 4 MiB"):
         read(file)
 
 
 def test_a_device_without_an_end_is_not_read_to_its_end() -> None:
-    with pytest.raises(FileError, match="larger than 1 MiB"):
+    with pytest.raises(FileError, match="larger than 4 MiB"):
         read(Path("/dev/zero"))
 
 

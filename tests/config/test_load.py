@@ -1,14 +1,16 @@
+import gc
 import json
 from pathlib import Path
 
 import pytest
 
 from proxy.config.document import parse
-from proxy.config.files import ABSENT, digest
+from proxy.config.files import ABSENT, LARGEST, digest
 from proxy.config.load import load
 from proxy.config.positions import plain
 from proxy.config.schema import Config
 from proxy.core.errors import ConfigError
+from proxy.core.secret import scrub
 from proxy.credentials.text import TextSettings
 from proxy.tokens.identity import identity_of
 from tests.config.conftest import ENVIRON, GOOD, Examine
@@ -40,6 +42,24 @@ def test_a_sound_file_becomes_a_configuration(tmp_path: Path) -> None:
     assert list(loaded.config.routes) == ["billing", "stripe"]
     assert loaded.config.routes["billing"].timeouts.idle == 300.0
     assert loaded.warnings == ()
+
+
+def test_what_a_reference_brought_is_masked_as_long_as_the_configuration_is_in_use(tmp_path: Path) -> None:
+    text = GOOD.replace("com/session", "com/${env:TENANT}/session").replace("example.com/v2", "example.com/${env:BASE}")
+    loaded = load(written(tmp_path, text), {**ENVIRON, "TENANT": "tenant-marker", "BASE": "base-marker"})
+    assert {secret.reveal() for secret in loaded.secrets} == {
+        "sk_live_marker",
+        "file-marker",
+        "tenant-marker",
+        "base-marker",
+    }
+    assert scrub("https://auth.example.com/tenant-marker/session, /base-marker") == (
+        "https://auth.example.com/***/session, /***"
+    )
+    assert "marker" not in repr(loaded.secrets)
+    del loaded
+    gc.collect()
+    assert scrub("/base-marker") == "/base-marker"
 
 
 def test_it_names_every_file_to_watch_with_a_digest_of_what_was_read(tmp_path: Path) -> None:
@@ -85,8 +105,8 @@ def test_a_byte_order_mark_and_windows_line_ends_change_nothing(examined: Examin
 
 
 def test_a_file_is_bounded(examined: Examine) -> None:
-    (problem,) = examined("#" * (1024 * 1024 + 1)).problems
-    assert "larger than 1 MiB" in problem.message
+    (problem,) = examined("#" * (LARGEST + 1)).problems
+    assert "larger than 4 MiB" in problem.message
 
 
 @pytest.mark.parametrize("text", ["- a\n", "text\n", "5\n", "null\n"])

@@ -46,7 +46,7 @@ def test_a_reference_is_filled_in(surroundings: Surroundings, text: str, value: 
         ("${file:a\0b}", "this is not a path"),
         ("${file:empty}", "is empty; write the value into it"),
         ("${file:binary}", "does not hold UTF-8 text"),
-        ("${file:large}", "larger than 1 MiB"),
+        ("${file:large}", "larger than 4 MiB"),
     ],
 )
 def test_a_reference_that_leads_nowhere_says_what_to_do(
@@ -80,6 +80,13 @@ def test_every_file_that_was_looked_at_is_remembered_with_what_was_in_it(
         tmp_path / "none": ABSENT,
         tmp_path / "sub" / "windows": digest(b"two\r\nlines\r\n"),
     }
+
+
+def test_what_came_from_elsewhere_is_secret_and_what_is_written_down_is_not(
+    surroundings: Surroundings,
+) -> None:
+    surroundings.resolve("x-${env:NAME} ${file:key} ${env:NAME} ${env:NONE:-default} $${literal}")
+    assert {secret.reveal() for secret in surroundings.secrets} == {"word", "value"}
 
 
 def test_an_absolute_path_is_taken_as_it_is(surroundings: Surroundings, tmp_path: Path) -> None:
