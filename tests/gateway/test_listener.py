@@ -414,8 +414,19 @@ async def test_nothing_is_read_behind_what_could_not_be() -> None:
         assert seen == []
 
 
-@pytest.mark.parametrize("rest", [b"zz\r\nrubbish\r\n", b"3\r\nabcdef\r\n", b"3 \r\nabc\r\n", b"-1\r\n", b"3\nabc\n"])
-async def test_a_body_that_turns_to_rubbish_is_told_to_who_reads_it(rest: bytes) -> None:
+@pytest.mark.parametrize(
+    ("begun", "rest"),
+    [
+        (b"5\r\nhello\r\n", b"zz\r\nrubbish\r\n"),
+        (b"5\r\nhello\r\n", b"3\r\nabcdef\r\n"),
+        (b"5\r\nhello\r\n", b"3 \r\nabc\r\n"),
+        (b"5\r\nhello\r\n", b"-1\r\n"),
+        (b"5\r\nhello\r\n", b"3\nabc\n"),
+        (b"5\r\nhello", b"\r\nzz\r\n"),
+        (b"5\r\nhello", b"zz\r\n"),
+    ],
+)
+async def test_a_body_that_turns_to_rubbish_is_told_to_who_reads_it(begun: bytes, rest: bytes) -> None:
     read: list[bytes] = []
     raised: list[BaseException] = []
 
@@ -429,7 +440,7 @@ async def test_a_body_that_turns_to_rubbish_is_told_to_who_reads_it(rest: bytes)
         return False
 
     async with listening(read_all) as room, RawClient(room.port) as caller:
-        await caller.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        await caller.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + begun)
         await until(lambda: read)
         await caller.send(rest + GET)
         assert (await caller.answer()).status == 400
@@ -564,6 +575,7 @@ async def test_a_connection_that_is_used_is_not_closed_however_long_that_takes(m
         await asyncio.sleep(0.1)  # five times what an unused one gets
         go.set()
         assert (await caller.answer()).status == 204
+        assert await caller.rest() == b""  # its time begins when it is not used any more
 
 
 # Callers that wait, and callers that leave
