@@ -11,16 +11,21 @@ from proxy.core.principal import Principal
 def identify(head: RequestHead, allowed: tuple[Caller, ...], known: Iterable[Caller]) -> Principal:
     """Return who is calling, if it may use the route.
 
-    `allowed` are the route's callers in their order, `known` all that the configuration has.
+    `allowed` are the route's callers in their order, `known` all that the configuration has. One that shows a proof
+    comes before one of whom none is asked: the proof of the latter would go upstream.
 
     Raises:
         CallerForbiddenError: the caller is known, but not allowed here.
         CallerUnauthenticatedError: no proof, or none that anybody knows.
     """
+    unproven = None
     for caller in allowed:
         principal = caller.authenticate(head)
-        if principal is not None:
+        if principal is not None and principal.proof_headers:
             return principal
+        unproven = unproven or principal
+    if unproven is not None:
+        return unproven
     for caller in known:
         principal = caller.authenticate(head)
         if principal is not None and principal.proof_headers:

@@ -9,7 +9,7 @@ the caller left. With fresh tokens nothing before the wire waits: no await, no l
 
 from typing import Final
 
-from proxy.core.breaker import BreakerOpen
+from proxy.core.breaker import BreakerOpen, BreakerState
 from proxy.core.errors import (
     CircuitOpenError,
     DrainingError,
@@ -54,8 +54,6 @@ class Pipeline:
     async def handle(self, inbound: Inbound) -> bool:
         """Answer one request; return whether the caller's connection goes on."""
         trace = Trace(self._clock.monotonic())
-        if self.draining:
-            inbound.keep_alive = False
         try:
             await self._serve(inbound, trace)
         except ProxyError as error:
@@ -98,7 +96,7 @@ class Pipeline:
     def _answer_here(self, inbound: Inbound, trace: Trace) -> None:
         """Be the last hop of an OPTIONS request that asks for that (RFC 9110 §7.6.2)."""
         trace.refused(200)
-        inbound.keep_alive = inbound.keep_alive and inbound.body_is_here
+        inbound.keep_alive = inbound.keep_alive and inbound.body_is_here and not self.draining
         inbound.answered = True
         end = b"\r\n" if inbound.keep_alive else b"Connection: close\r\n\r\n"
         inbound.write(
@@ -125,23 +123,39 @@ class Pipeline:
         except BaseException:
             plan.breaker.release(permit, self._clock.monotonic())
             raise
-        plan.record(permit, ok=exchange.answer.status not in GATEWAY_FAILURES)
         relay = self._relay(request, exchange)
+        ok = exchange.answer.status not in GATEWAY_FAILURES
         try:
             if exchange.answer.complete:
+                plan.record(permit, ok=ok)
                 relay.at_once()
             else:
-                await relay.stream(plan.settings.timeouts.idle)
+                await self._stream(relay, request, permit, ok=ok)
+        finally:
+            exchange.end()
+
+    async def _stream(self, relay: Relay, request: Request, permit: int, *, ok: bool) -> None:
+        """Pass an answer on as it comes. The breaker hears of it at its end, when it is known to be whole.
+
+        Only a stream without a length that probes a circuit is a success from its first byte: it may never end.
+        """
+        plan = request.plan
+        if relay.is_endless and plan.breaker.state(self._clock.monotonic()) is not BreakerState.CLOSED:
+            plan.record(permit, ok=ok)
+        try:
+            await relay.stream(plan.settings.timeouts.idle)
         except ProxyError:
             plan.record(permit, ok=False)
             raise
-        finally:
-            exchange.end()
+        except BaseException:
+            plan.breaker.release(permit, self._clock.monotonic())
+            raise
+        plan.record(permit, ok=ok)
 
     def _relay(self, request: Request, exchange: Exchange) -> Relay:
         """Note the answer, and return what passes it on."""
         request.trace.answered(exchange.answer.status, self._clock.monotonic())
-        if request.body.is_unfinished:
+        if self.draining or request.body.is_unfinished:
             request.inbound.keep_alive = False
         return Relay(request, exchange)
 
@@ -156,7 +170,7 @@ class Pipeline:
         if inbound.answered:
             return  # the relay has cut the connection: there is no way back to a status
         trace.refused(error.status)
-        if not inbound.body_is_here or isinstance(error, RequestInvalidError):
+        if self.draining or not inbound.body_is_here or isinstance(error, RequestInvalidError):
             inbound.keep_alive = False  # what is still coming is nobody's request, or nobody knows where it begins
         inbound.answered = True
         try:

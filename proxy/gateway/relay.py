@@ -35,6 +35,11 @@ class Relay:
         self._exchange = exchange
         self._chunked = False
 
+    @property
+    def is_endless(self) -> bool:
+        """Whether the answer does not say how long it is."""
+        return self._exchange.answer.length is None
+
     def at_once(self) -> None:
         """Pass a complete answer on in one write.
 

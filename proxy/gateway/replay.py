@@ -26,6 +26,8 @@ from proxy.tokens.source import Source
 TOO_LARGE: Final = b'Proxy-Status: countersign; details="the body was too large to be replayed with a new token"\r\n'
 """RFC 9209 §2.1.5: added to a refusal that could not be replayed."""
 
+_REPLACED: Final = frozenset({RenewalOutcome.RENEWED, RenewalOutcome.SUPERSEDED})
+
 Refused = list[tuple[Source, Held]]
 Suspects = list[tuple[Source, Held, Verdict]]
 
@@ -63,7 +65,7 @@ class Sender:
             refused = await self._refused(exchange, suspects)
             if not refused:
                 return exchange
-            if request.body.can_be_sent_again and not await self._renewed(plan, refused):
+            if request.body.can_be_sent_again and not await self._renewed(request, refused):
                 return exchange
             if not request.body.can_be_sent_again:  # from the start, or because it went on flowing meanwhile
                 self._give_up(request, refused)
@@ -105,21 +107,22 @@ class Sender:
                 refused.append((source, held))
         return refused
 
-    async def _renewed(self, plan: RoutePlan, refused: Refused) -> bool:
-        """Renew every refused token; return whether any changed.
+    async def _renewed(self, request: Request, refused: Refused) -> bool:
+        """Renew every refused token; return whether any changed, so that a replay can come to another end.
 
         Raises:
             TokenUnavailableError: a token was refused, and no other can be had.
             CircuitOpenError: the same, and its endpoint is left alone for now.
         """
         try:
-            outcomes = {(await source.renew(held)).outcome for source, held in refused}
+            renewals = [await source.renew(held) for source, held in refused]
         except asyncio.CancelledError:
-            plan.metrics.replay("too_late")  # the caller has left meanwhile
+            request.plan.metrics.replay("too_late")  # the caller has left meanwhile
             raise
-        if RenewalOutcome.FAILED in outcomes:
-            await plan.signer.obtain()  # says why there is none
-        return bool(outcomes & {RenewalOutcome.RENEWED, RenewalOutcome.SUPERSEDED})
+        for renewal in renewals:
+            if renewal.error is not None:
+                raise renewal.error
+        return any(renewal.outcome in _REPLACED for renewal in renewals)
 
     async def _judge_replay(self, request: Request, exchange: Exchange, suspects: Suspects) -> None:
         """Count how the replay ended. Whatever its answer is, it is the caller's."""

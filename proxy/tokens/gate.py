@@ -6,12 +6,25 @@ keeps failing). Each change for the worse or the better is one event, however ma
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from proxy.core.breaker import Breaker, BreakerOpen, BreakerState
 from proxy.core.clock import Clock
-from proxy.core.errors import CircuitOpenError, FetchError, TokenUnavailableError
+from proxy.core.errors import CircuitOpenError, FetchError, Reason, TokenUnavailableError
 from proxy.telemetry.events import EventLog, EventName
 from proxy.tokens.failures import Failure, FailureMemory
+
+WORDS: Final = {
+    Reason.NETWORK: "its token endpoint cannot be reached",
+    Reason.INVALID_CLIENT: "its token endpoint does not accept the client",
+    Reason.INVALID_GRANT: "its token endpoint does not accept the grant",
+    Reason.PROVIDER_4XX: "its token endpoint refuses the request",
+    Reason.PROVIDER_5XX: "its token endpoint is failing",
+    Reason.MALFORMED_RESPONSE: "the answer of its token endpoint cannot be used",
+    Reason.NO_REFRESH_TOKEN: "somebody has to sign in again",
+    Reason.INTERNAL: "its token could not be asked for",
+}
+"""What a caller is told of a failure. Where the endpoint is and what to do about it is for operators only."""
 
 Permit = int | None
 """What `enter` gave; None: let in by force past an open circuit, which then learns nothing from it."""
@@ -94,7 +107,8 @@ class Gate:
     def refusal(self, failure: Failure) -> TokenUnavailableError:
         """Return what a request is told that needs a token while the failure stands."""
         wait = max(0.0, failure.until - self._clock.monotonic())
-        return TokenUnavailableError(failure.reason, failure.detail, credential=self._credential, retry_after=wait)
+        detail = f"there is no token for {self._credential}: {WORDS[failure.reason]}"
+        return TokenUnavailableError(failure.reason, detail, credential=self._credential, retry_after=wait)
 
     def _record(self, permit: Permit, *, ok: bool) -> None:
         if permit is not None:

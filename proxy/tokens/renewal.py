@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from proxy.core.errors import ProxyError
 from proxy.tokens.held import Held
 
 
@@ -18,7 +19,7 @@ class RenewalOutcome(Enum):
     NOT_RENEWABLE = "not_renewable"
     """Fetching again yields the same value. Pass the upstream's answer on."""
     FAILED = "failed"
-    """The token is gone and no other can be had now. Pass the upstream's answer on; it counts for the breaker."""
+    """No other can be had now; `error` says why. The rejected one stays for requests that may do with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,5 @@ class Renewal:
 
     outcome: RenewalOutcome
     held: Held | None = None
+    error: ProxyError | None = None
+    """Why there is none, as a caller is told; only of FAILED."""

@@ -138,8 +138,7 @@ class Source:
     async def renew(self, rejected: Held) -> Renewal:
         """Return another token than the one the upstream rejected, or why there is none.
 
-        A newer one that is held already costs nothing; else the rejected generation goes out of use, and all who
-        saw it rejected wait for one flight.
+        A newer one that is held costs nothing; else the rejected one goes out of use, and all wait for one flight.
         """
         if not self.renewable:
             return Renewal(RenewalOutcome.NOT_RENEWABLE)
@@ -152,8 +151,10 @@ class Source:
             return Renewal(RenewalOutcome.SUPERSEDED, held)
         try:
             return Renewal(RenewalOutcome.RENEWED, await self._wait(Trigger.REJECTED))
-        except ProxyError:
-            return Renewal(RenewalOutcome.FAILED)
+        except ProxyError as error:
+            if self._held is None and self._last is rejected.token and self._now() < rejected.expires_at:
+                self._held = rejected  # other requests may do with it; its expiry ends it
+            return Renewal(RenewalOutcome.FAILED, error=error)
 
     # What operators order
 
@@ -262,7 +263,6 @@ class Source:
         return failure
 
     def _render(self, token: Token) -> Held:
-        # A token that is part of the configuration lives as long as the configuration does.
         jitter = 2.0 * self._random() - 1.0
         lifetime = plan(token, window=self._window, jitter=jitter) if self.renewable else FOREVER
         return hold(token, self._injectors, lifetime)

@@ -3,9 +3,9 @@
 import pytest
 
 from proxy.core.breaker import Breaker, BreakerSettings, BreakerState
-from proxy.core.errors import CircuitOpenError, Reason, TokenUnavailableError
+from proxy.core.errors import CircuitOpenError, FetchError, Reason, TokenUnavailableError
 from proxy.telemetry.events import EventLog
-from proxy.tokens.gate import Gate
+from proxy.tokens.gate import WORDS, Gate
 from tests.fakes.clock import FakeClock
 from tests.fakes.token_room import permanent, transient
 
@@ -48,6 +48,19 @@ async def test_a_failure_is_answered_from_memory_until_its_wait_is_over(world: W
     assert caught.value.members["credential"] == "billing"
     await world.clock.advance(seconds=5)
     world.gate.enter()
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_caller_is_told_which_credential_fails_and_why_and_operators_where_and_what_to_do(
+    world: World, reason: Reason
+) -> None:
+    world.gate.failed(world.gate.enter(), FetchError(reason, "POST auth.example answered 503; look at its logs"))
+    with pytest.raises(TokenUnavailableError) as caught:
+        world.gate.enter()
+    assert caught.value.detail == f"there is no token for billing: {WORDS[reason]}"
+    assert caught.value.members == {"reason": reason.value, "credential": "billing"}
+    for told in (world.events.query().events[-1].detail, getattr(world.gate.failure, "detail", "")):
+        assert told == "POST auth.example answered 503; look at its logs"
 
 
 def test_force_passes_the_memory(world: World) -> None:

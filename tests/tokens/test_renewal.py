@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from proxy.core.errors import TokenUnavailableError
 from proxy.core.token import Token
 from proxy.stores.memory import Memory, MemorySettings
 from proxy.tokens.allowance import REGAINED_IN, RENEWALS
@@ -84,16 +85,39 @@ async def test_a_renewal_that_fails_reaches_all_and_is_remembered(room: TokenRoo
     room.credential.fail(permanent())
     for renewals in (await rejected(room, held, 100), await rejected(room, held, 100)):
         assert {(renewal.outcome, renewal.held) for renewal in renewals} == {(RenewalOutcome.FAILED, None)}
+        assert {type(renewal.error) for renewal in renewals} == {TokenUnavailableError}
     assert room.credential.count == 2
+
+
+async def test_a_rejected_token_that_cannot_be_replaced_stays_for_requests_that_may_do_with_it(room: TokenRoom) -> None:
+    held = await room.source.obtain()
+    room.credential.fail(*(transient() for _ in range(1000)))
+    await room.source.renew(held)
+    assert room.source.current() is held
+    await room.clock.advance(seconds=held.expires_at - room.clock.now())
     assert room.source.current() is None
 
 
-async def test_after_a_failed_renewal_the_next_request_past_the_wait_gets_a_new_token(room: TokenRoom) -> None:
+async def test_a_token_that_was_forgotten_meanwhile_does_not_come_back(room: TokenRoom) -> None:
+    held = await room.source.obtain()
+    room.credential.fail(transient())
+    room.credential.hold()
+    renewing = asyncio.get_running_loop().create_task(room.source.renew(held))
+    await room.clock.settle()
+    revoking = asyncio.get_running_loop().create_task(room.source.revoke())
+    await room.clock.settle()
+    room.credential.release()
+    assert (await renewing).outcome is RenewalOutcome.FAILED
+    await revoking
+    assert room.source.current() is None
+
+
+async def test_after_a_failed_renewal_the_next_rejection_past_the_wait_brings_a_new_token(room: TokenRoom) -> None:
     held = await room.source.obtain()
     room.credential.fail(transient())
     await room.source.renew(held)
     await room.clock.advance(seconds=1)
-    assert value(await room.source.obtain()) == "planted-3"
+    assert value((await room.source.renew(held)).held) == "planted-3"
     assert room.fetches()["rejected", "succeeded"] == 1
 
 

@@ -318,8 +318,10 @@ async def test_an_error_of_our_own_is_a_failed_fetch_and_is_reported_once(room: 
     assert [type(error) for error in room.reported] == [KeyError]
     with pytest.raises(TokenUnavailableError) as caught:
         await room.source.obtain()
-    assert "KeyError" in caught.value.detail
-    assert "planted" not in caught.value.detail
+    failure = room.source.status().failure
+    assert failure is not None
+    assert "KeyError" in failure.detail
+    assert "planted" not in failure.detail + caught.value.detail
 
 
 async def test_a_token_that_must_not_stand_in_a_header_is_token_unavailable(room: TokenRoom) -> None:
