@@ -103,11 +103,13 @@ async def _credential(app: Inspectable, call: Call) -> View:
 
 
 async def _refresh(app: Inspectable, call: Call) -> View:
-    name = _existing(app.sources.by_name, call.name, "credential")
+    source = app.sources.by_name[name := _existing(app.sources.by_name, call.name, "credential")]
     try:
-        await app.sources.by_name[name].refresh()
+        await source.refresh()
     except TokenUnavailableError as error:
-        raise OrderFailedError(error.detail, reason=error.reason.value) from error
+        failure = source.status().failure
+        detail = error.detail if failure is None else failure.detail
+        raise OrderFailedError(detail, reason=error.reason.value) from error
     except ProxyError as error:
         raise OrderFailedError(error.detail) from error
     return showing.credential(app, name)

@@ -12,7 +12,7 @@ from proxy.config.references import Surroundings, resolve
 from proxy.config.schema import Config
 from proxy.config.validate import validate
 from proxy.core.errors import ConfigError, Problem
-from proxy.core.secret import MASK
+from proxy.core.secret import MASK, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Loaded:
     warnings: tuple[Problem, ...]
     files: Mapping[Path, str]
     """Every file that it consists of, with a digest of what was read; a change to any of them asks for a new load."""
+    secrets: tuple[Secret, ...] = ()
+    """What its references brought: as long as it is in use, no text on its way out may show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Examined:
     files: Mapping[Path, str]
     unresolved: frozenset[Loc] = frozenset()
     """Values whose references lead nowhere here: the configuration has stand-ins for them."""
+    secrets: tuple[Secret, ...] = ()
+    """What its references brought."""
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -57,7 +61,7 @@ def load(path: Path, environ: Mapping[str, str], *, resolve: bool = True) -> Loa
     examined = examine(path, environ, resolve=resolve)
     if examined.config is None or examined.errors:
         raise ConfigError(examined.problems, examined.files)
-    return Loaded(examined.config, examined.problems, examined.files)
+    return Loaded(examined.config, examined.problems, examined.files, examined.secrets)
 
 
 def examine(path: Path, environ: Mapping[str, str], *, resolve: bool = True) -> Examined:
@@ -88,7 +92,8 @@ class _Examination:
             for (place, message), warning in self._problems.items()
         )
         ordered = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
-        return Examined(config, ordered, self._surroundings.files, self._unresolved)
+        secrets = tuple(self._surroundings.secrets)
+        return Examined(config, ordered, self._surroundings.files, self._unresolved, secrets)
 
     def _text(self) -> str | None:
         """Return what stands in the file, if it is text."""

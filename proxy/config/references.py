@@ -11,6 +11,7 @@ from typing import Final
 
 from proxy.config.files import ABSENT, FileError, digest, digest_of, read
 from proxy.config.positions import Loc, Node, values
+from proxy.core.secret import Secret
 
 PATTERN: Final = r"\$\{(?:env|file):[^}]+\}"
 """What a reference looks like, for the schema that editors read."""
@@ -37,6 +38,8 @@ class Surroundings:
     environ: Mapping[str, str]
     files: dict[Path, str] = field(default_factory=dict)
     """Every file that was looked at, with a digest of its content."""
+    secrets: set[Secret] = field(default_factory=set)
+    """Every value that a variable or a file brought; what stands in the configuration itself is not among them."""
 
     def find(self, name: str) -> Path:
         """Return where a file stands that a setting names, and remember what is in it now."""
@@ -74,16 +77,20 @@ class Surroundings:
         if scheme == "env" and (parts := _ENV.fullmatch(match[1])):
             return self._variable(parts[1], parts[2])
         if scheme == "file" and rest:
-            return self._content(rest)
+            return self._known(self._content(rest))
         raise MalformedError(f"this is not a reference that Countersign knows; {_REMEDY}")
 
     def _variable(self, name: str, default: str | None) -> str:
         if value := self.environ.get(name):
-            return value
+            return self._known(value)
         if default is not None:
             return default
         state = "is empty" if name in self.environ else "is not set"
         raise MissingError(f"the environment variable {name} {state}; set it, or write ${{env:{name}:-default}}")
+
+    def _known(self, value: str) -> str:
+        self.secrets.add(Secret(value))
+        return value
 
     def _content(self, name: str) -> str:
         try:

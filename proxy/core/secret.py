@@ -10,6 +10,7 @@ import hmac
 import secrets
 import weakref
 from typing import Any, Final, NoReturn
+from urllib.parse import quote, quote_plus
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -27,10 +28,11 @@ _KNOWN: Final["weakref.WeakValueDictionary[int, Secret]"] = weakref.WeakValueDic
 class Secret:
     """A text that must not be seen."""
 
-    __slots__ = ("__weakref__", "_value")
+    __slots__ = ("__weakref__", "_spellings", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._spellings = _spellings(value)
         _KNOWN[id(self)] = self
 
     def reveal(self) -> str:
@@ -83,9 +85,16 @@ class Secret:
 
 
 def scrub(text: str) -> str:
-    """Return the text with every living secret's value replaced by the mask."""
-    values = {secret.reveal() for known in _KNOWN.valuerefs() if (secret := known()) is not None}
-    for value in sorted(values, key=len, reverse=True):
-        if len(value) >= SHORTEST_SCRUBBED and value in text:
-            text = text.replace(value, MASK)
+    """Return the text with every living secret's value replaced by the mask, plain or as it stands in a URL."""
+    spellings = {one for known in _KNOWN.valuerefs() if (secret := known()) is not None for one in secret._spellings}
+    for spelling in sorted(spellings, key=len, reverse=True):
+        if spelling in text:
+            text = text.replace(spelling, MASK)
     return text
+
+
+def _spellings(value: str) -> frozenset[str]:
+    """Return how a value may be written in a text that somebody else composed; none when it is too short to tell."""
+    if len(value) < SHORTEST_SCRUBBED:
+        return frozenset()
+    return frozenset({value, *(encode(value, safe="", errors="surrogatepass") for encode in (quote, quote_plus))})

@@ -45,9 +45,8 @@ class EndpointRequest:
 
     @property
     def subject(self) -> str:
-        """Return method, host and path, as a message may name them: no query, no user, no secret."""
-        parts = urlsplit(self.url)
-        return f"{self.method} {parts.netloc.rpartition('@')[2]}{parts.path}"
+        """Return method, host and port, as a message may name them: path, query and user may be secret."""
+        return f"{self.method} {urlsplit(self.url).netloc.rpartition('@')[2]}"
 
 
 class Endpoint:

@@ -86,6 +86,14 @@ def test_a_text_of_somebody_else_is_scrubbed() -> None:
     assert scrub("nothing to see") == "nothing to see"
 
 
+@pytest.mark.parametrize("text", ["/p%C3%A4th%2F%20%2B/x", "key=p%C3%A4th%2F+%2B&x=1", "/päth/ +/x"])
+def test_a_secret_is_known_as_it_stands_in_a_url(text: str) -> None:
+    secret = Secret("päth/ +")
+    shown = scrub(text)
+    assert str(secret) in shown
+    assert "th" not in shown
+
+
 def test_of_a_secret_within_a_secret_nothing_is_left() -> None:
     secrets = [Secret("horse"), Secret("correct horse battery"), Secret("battery")]
     assert scrub("correct horse battery, horse, battery") == f"{secrets[0]}, {secrets[1]}, {secrets[2]}"

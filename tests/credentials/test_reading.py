@@ -25,14 +25,14 @@ def reader(expiry: dict[str, Any] | None = None, **token: Any) -> TokenReader:
 
 
 def read(made: TokenReader, body: str, **headers: str) -> Token:
-    return made.read("POST auth.example/token", Reply(200, tuple(headers.items()), body.encode(), NOW))
+    return made.read("POST auth.example", Reply(200, tuple(headers.items()), body.encode(), NOW))
 
 
 def refused(made: TokenReader, body: str, **headers: str) -> TokenRequestError:
     with pytest.raises(TokenRequestError) as caught:
         read(made, body, **headers)
     assert "s3cret" not in str(caught.value)
-    assert "POST auth.example/token" in str(caught.value)
+    assert "POST auth.example" in str(caught.value)
     return caught.value
 
 

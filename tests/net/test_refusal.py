@@ -47,14 +47,14 @@ def oauth(status: int, error: object) -> Reply:
     ],
 )
 def test_a_status_has_a_reason(answer: Reply, reason: Reason, permanent: bool) -> None:
-    error = refusal("POST auth.example/token", answer)
+    error = refusal("POST auth.example", answer)
     assert (error.reason, error.permanent) == (reason, permanent)
 
 
 def test_a_message_names_request_status_content_type_and_remedy_and_nothing_of_the_body() -> None:
     answer = reply(400, '{"error": "s3cret"}', Content_Type="application/json; charset=s3cret")
-    assert str(refusal("POST auth.example/token", answer)) == (
-        "POST auth.example/token answered 400 (application/json); " + Symptom.BAD_REQUEST.remedy
+    assert str(refusal("POST auth.example", answer)) == (
+        "POST auth.example answered 400 (application/json); " + Symptom.BAD_REQUEST.remedy
     )
 
 
@@ -68,7 +68,7 @@ def test_a_message_names_request_status_content_type_and_remedy_and_nothing_of_t
     ],
 )
 def test_a_redirect_is_refused_and_its_host_named(location: str, named: str) -> None:
-    error = refusal("POST auth.example/token", reply(307, Location=location))
+    error = refusal("POST auth.example", reply(307, Location=location))
     assert f"pointed to {named}; redirects are not followed" in str(error)
     assert "s3cret" not in str(error)
 
