@@ -1,8 +1,7 @@
 """Where things stand in a configuration file: the tree that was read, every part with its line and column."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 Scalar = str | int | float | bool | None
 Loc = tuple[str | int, ...]
@@ -12,16 +11,14 @@ TAGS: Final = ("kind", "from")
 """Keys whose value says of which kind a record is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A spot in the file; line and column count from 1."""
 
     line: int
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One value of the file."""
 
     value: "Scalar | tuple[Node, ...] | Mapping[str, Entry]"
@@ -32,8 +29,7 @@ class Node:
     """How many values stand in it, its own included, aliases written out."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A key of a mapping, and its value."""
 
     place: Place

@@ -40,6 +40,8 @@ _TRAPS: Final = (
     ),
     (r"=|<<", f"this sign has a meaning of its own to some readers; {_QUOTE}"),
 )
+_BEGINS_A_TRAP: Final = frozenset("0123456789+-.=<")
+"""No number, date or sign begins otherwise: most words need no further look."""
 _COMPILED_TRAPS: Final = tuple((re.compile(pattern), message) for pattern, message in _TRAPS)
 
 
@@ -59,6 +61,8 @@ def read(word: str) -> Scalar:
         return _BOOLS[word]
     if meant := _SWITCHES.get(word.lower()):
         raise AmbiguousError(f'`{word}` is a truth value to some readers; write {meant}, or "{word}" if it is a text')
+    if word[0] not in _BEGINS_A_TRAP:
+        return word
     if len(word) <= _LONGEST and _INT.fullmatch(word):
         return int(word)
     if len(word) <= _LONGEST and _FLOAT.fullmatch(word) and isfinite(number := float(word)):
