@@ -49,6 +49,13 @@ def test_a_later_caller_of_the_route_is_asked_when_an_earlier_one_does_not_know_
     assert identify(head_of(), (BACKEND, LOCAL), ALL).name == "local"
 
 
+def test_whoever_shows_a_key_is_known_by_it_though_the_route_asks_for_none() -> None:
+    for allowed in ((LOCAL, BACKEND), (BACKEND, LOCAL)):
+        principal = identify(showing("Bearer backend-key", header="Authorization"), allowed, ALL)
+        assert principal == Principal("backend", "api_key", frozenset({b"authorization"}))
+        assert identify(showing("wrong-key"), allowed, ALL).name == "local"
+
+
 def test_a_known_caller_that_may_not_use_the_route_is_told_so() -> None:
     with pytest.raises(CallerForbiddenError, match="'ci' may not use this route"):
         identify(showing("ci-key"), (BACKEND,), ALL)
