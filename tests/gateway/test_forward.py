@@ -260,7 +260,7 @@ async def test_the_response_timeout_begins_with_the_end_of_a_streamed_body() -> 
         for count in range(1, 5):
             await caller.send(chunked(b"piece"))
             await until(lambda: api.received.count(b"piece") == count)  # noqa: B023 - it is awaited at once
-            await room.clock.advance(seconds=90)
+            await room.clock.advance(seconds=50)
             assert caller.seen == b""
         await caller.send(END)
         await until(lambda: api.requests)
