@@ -61,7 +61,7 @@ class App:
         self.path = path
         self.loaded = loaded
         self.files = loaded.files
-        """What was read last, used or refused: a change to any of it asks for a reload."""
+        """What is in use and what was refused last, as it was read: a change to any of it asks for a reload."""
         self.clock: Clock = SystemClock()
         self.runtime = Runtime(self.clock, self._task_failed)
         self.metrics = Metrics()
@@ -143,30 +143,36 @@ class App:
             sources = self.sources
             try:
                 loaded = load(self.path, os.environ)
-                self.files = loaded.files
+                self._watch_too(loaded.files)
                 sources = await build_sources(loaded.config.credentials, self.workshop, self.sources)
-                graph = self._graph(loaded.config, sources)
+                self._take(loaded, sources, self._graph(loaded.config, sources))
             except (ConfigError, OSError) as error:
                 if isinstance(error, ConfigError):
-                    self.files = error.files
-                self._discard(sources)
-                self.metrics.config_reloaded("refused", self.clock.now())
+                    self._watch_too(error.files)
+                self._refuse(sources)
                 self.events.record("error", EventName.CONFIG_REFUSED, detail=str(error))
-                return
-            self._take(loaded, sources, graph)
+            except Exception as error:  # noqa: BLE001 - whatever our mistake is, what is in use goes on
+                self._refuse(sources)
+                self._task_failed("reload", error)
 
-    def _discard(self, sources: Sources) -> None:
-        """Undo the making of sources that will not be used."""
+    def _watch_too(self, files: Mapping[Path, str]) -> None:
+        """Try again when one of these changes, or appears: it may be the cure."""
+        self.files = {**self.loaded.files, **files}
+
+    def _refuse(self, sources: Sources) -> None:
+        """Undo what was made for a configuration that will not be used."""
         for name, source in sources.by_name.items():
             if self.sources.by_name.get(name) is not source:
                 source.close()
         for source in self.sources.by_name.values():
             source.watch()
+        self.metrics.keep(self.graph.plans.keys(), self.graph.sources.keys())
+        self.metrics.config_reloaded("refused", self.clock.now())
 
     def _take(self, loaded: Loaded, sources: Sources, graph: Graph) -> None:
         """Put the new graph in the old one's place, in one step."""
         old_graph, old_config = self.graph, self.config
-        self.loaded, self.sources, self.graph = loaded, sources, graph
+        self.loaded, self.files, self.sources, self.graph = loaded, loaded.files, sources, graph
         self.pipeline.graph = graph
         retire(old_graph, graph)
         self.metrics.keep(graph.plans.keys(), graph.sources.keys())
