@@ -2,9 +2,14 @@ from collections.abc import Iterable
 
 import pytest
 
+from proxy.callers.anonymous import AnonymousSettings
 from proxy.config.schema import Config
 from proxy.core.errors import CallerForbiddenError, CallerUnauthenticatedError, RequestInvalidError, RouteNotFoundError
+from proxy.core.secret import Secret
+from proxy.credentials.text import TextSettings
 from proxy.gateway.explain import Explanation, explain, head_of
+from tests.fakes.gateway_room import CREDENTIAL, ROUTE, gateway
+from tests.fakes.raw_client import RawClient
 
 KEY = "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"  # of `foo`
 CONFIG = Config.model_validate(
@@ -142,3 +147,38 @@ def test_a_url_is_taken_apart_byte_for_byte(url: str, host: str, path: str, quer
 def test_what_is_no_request_is_refused(method: str, url: str, header: str) -> None:
     with pytest.raises(ValueError, match="such as"):
         head_of(method, url, [header])
+
+
+REQUESTS: list[tuple[str, str, list[str]]] = [
+    ("GET", "/billing/x?a=%2F&b", []),
+    ("POST", "/billing/a//b%2Fc?x=1&key=theirs", ["X-Other: 1", "X-Other: 2"]),
+    ("GET", "/billing/", ["Authorization: Bearer theirs", "Cookie: a=1"]),
+    ("GET", "/billing/x", ["Connection: X-Private", "X-Private: 1", "TE: trailers", "Via: 1.1 somebody"]),
+    ("OPTIONS", "/billing/x", ["Max-Forwards: 3", "X-Request-Id: theirs"]),
+    ("GET", "/billing/../x", []),
+    ("GET", "/elsewhere", []),
+]
+
+
+@pytest.mark.parametrize(("method", "url", "headers"), REQUESTS)
+async def test_what_is_told_is_what_happens(method: str, url: str, headers: list[str]) -> None:
+    async with gateway(match={"path": "/billing/"}, strip_prefix=False) as (room, api), RawClient(room.port) as caller:
+        lines = "".join(f"{line}\r\n" for line in ["Host: here.example", *headers])
+        await caller.send(f"{method} {url} HTTP/1.1\r\n{lines}\r\n".encode())
+        answer = await caller.answer(method)
+        told = explain(
+            head_of(method, url, ["Host: here.example", *headers]),
+            routes={ROUTE: room.plan.settings},
+            callers={"anyone": AnonymousSettings(kind="anonymous")},
+            credentials={CREDENTIAL: TextSettings(kind="text", value=Secret("planted"))},
+        )
+        if told.refusal is not None:
+            assert (told.refusal.status, told.refusal.code.encode() in answer.body) == (answer.status, True)
+            assert (told.outgoing, api.requests) == (None, [])
+        else:
+            (one,) = api.requests
+            assert (answer.status, told.outgoing is None) == (200, False)
+            assert told.outgoing is not None
+            assert told.outgoing.url == api.url + one.target.decode()
+            assert (told.outgoing.method, told.route, told.caller) == (one.method, ROUTE, "anyone")
+            assert list(told.outgoing.headers) == [name.decode() for name, _ in one.headers]
