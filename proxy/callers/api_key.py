@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -72,7 +72,7 @@ class ApiKey(Caller):
 
     def __init__(self, name: str, settings: ApiKeySettings) -> None:
         self._name = name
-        self._hashes = tuple(bytes.fromhex(key.removeprefix(_HASH_PREFIX)) for key in settings.keys)
+        self.hashes = tuple(bytes.fromhex(key.removeprefix(_HASH_PREFIX)) for key in settings.keys)
         self._proven: set[tuple[bytes, bytes]] = set()
         self._principals: dict[frozenset[bytes], Principal] = {}
 
@@ -98,13 +98,38 @@ class ApiKey(Caller):
 
     def _knows(self, key: bytes) -> bool:
         presented = hashlib.sha256(key).digest()
-        return any(hmac.compare_digest(presented, known) for known in self._hashes)
+        return any(hmac.compare_digest(presented, known) for known in self.hashes)
 
     def _principal(self, proof: frozenset[bytes]) -> Principal:
         principal = self._principals.get(proof)
         if principal is None:
             principal = self._principals[proof] = Principal(self._name, "api_key", proof)
         return principal
+
+
+class KeyRing:
+    """Every caller's keys together: tells which header lines carry one, whoever it belongs to."""
+
+    def __init__(self, callers: Iterable[Caller]) -> None:
+        self._hashes = frozenset(known for caller in callers if isinstance(caller, ApiKey) for known in caller.hashes)
+        self._seen: dict[tuple[bytes, bytes], bool] = {}
+
+    def carriers(self, head: RequestHead) -> frozenset[bytes]:
+        """Return the lower-case names of the headers that carry a key."""
+        return frozenset(
+            lowered
+            for name, value in head.headers
+            if (lowered := name.lower()) in _CARRIERS and self._is_key(lowered, value)
+        )
+
+    def _is_key(self, name: bytes, value: bytes) -> bool:
+        known = self._seen.get((name, value))
+        if known is None:
+            known = any(hashlib.sha256(key).digest() in self._hashes for key in _keys(name, value))
+            if len(self._seen) >= _PROVEN_LINES:
+                self._seen.clear()
+            self._seen[name, value] = known
+        return known
 
 
 def _keys(name: bytes, value: bytes) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from proxy.core.message import RequestHead
 from proxy.core.origin import parse_upstream
 from proxy.core.principal import Principal
 from proxy.core.route import RouteTable
-from proxy.core.secret import MASK, Secret
+from proxy.core.secret import MASK, Secret, scrub
 from proxy.core.token import Token
 from proxy.credentials.base import CredentialSettings
 from proxy.gateway.identify import identify
@@ -109,7 +109,7 @@ def explain(
 ) -> Explanation:
     """Return what would become of the request."""
     table = RouteTable((route.match, name) for name, route in routes.items())
-    considered = tuple(table.explain(head))
+    considered = tuple((name, scrub(reason)) for name, reason in table.explain(head))
     name = table.match(head)
     if name is None:
         return Explanation(None, considered, refusal=RouteNotFoundError())
@@ -137,4 +137,4 @@ def _outgoing(
     first, *lines = sent.removesuffix("\r\n\r\n").split("\r\n")
     method, target, _ = first.split(" ")
     url = f"{origin.scheme}://{origin.authority}{target.replace(quote(MASK, safe=''), MASK)}"
-    return Outgoing(method, url, tuple(line.partition(":")[0] for line in lines))
+    return Outgoing(method, scrub(url), tuple(line.partition(":")[0] for line in lines))

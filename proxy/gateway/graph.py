@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from proxy.callers.api_key import KeyRing
 from proxy.callers.base import Caller
 from proxy.core.route import RouteTable
 from proxy.gateway.plan import RoutePlan
@@ -21,10 +22,12 @@ class Graph:
     plans: Mapping[str, RoutePlan]
     routes: RouteTable[RoutePlan]
     callers: Mapping[str, Caller]
+    keys: KeyRing | None
+    """All callers' keys; None: there is one caller, who knows its own."""
     sources: Mapping[str, Source]
 
 
-NO_GRAPH: Final = Graph({}, RouteTable(()), {}, {})
+NO_GRAPH: Final = Graph({}, RouteTable(()), {}, None, {})
 
 
 def build_graph(
@@ -58,7 +61,7 @@ def build_graph(
     for name, plan in plans.items():
         if plan is not previous.plans.get(name):
             plan.watch()
-    return Graph(plans, table, callers, sources)
+    return Graph(plans, table, callers, KeyRing(callers.values()) if len(callers) > 1 else None, sources)
 
 
 def retire(old: Graph, new: Graph) -> None:

@@ -76,7 +76,7 @@ class Pipeline:
             raise RouteNotFoundError("no route matches this host, path, method and these headers")
         if plan.refuses_dot_segments and has_dot_segment(head.path):
             raise RequestInvalidError("the path has dot segments; they lead out of the upstream's base path")
-        principal = identify(head, plan.callers, graph.callers.values())
+        principal = identify(head, plan.callers, graph.callers.values(), graph.keys)
         trace.caller = principal.name
         if self.refusing:
             raise DrainingError(retry_after=1.0)

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.callers.anonymous import Anonymous, AnonymousSettings
-from proxy.callers.api_key import ApiKey, ApiKeySettings, hash_key
+from proxy.callers.api_key import ApiKey, ApiKeySettings, KeyRing, hash_key
 from proxy.callers.base import Caller
 from proxy.core.errors import CallerForbiddenError, CallerUnauthenticatedError
 from proxy.core.message import RequestHead
@@ -83,3 +83,20 @@ def test_a_route_that_nobody_may_use_lets_nobody_in() -> None:
         identify(showing("backend-key"), (), ALL)
     with pytest.raises(CallerUnauthenticatedError):
         identify(head_of(), (), ALL)
+
+
+def test_a_key_never_goes_upstream_whoever_it_belongs_to() -> None:
+    ring = KeyRing(ALL)
+    head = head_of(headers=(("Authorization", "Bearer ci-key"), ("X-Countersign-Key", "backend-key")))
+    principal = identify(head, (BACKEND,), ALL, ring)
+    assert principal.name == "backend"
+    assert principal.proof_headers == {b"authorization", b"x-countersign-key"}
+    unproven = identify(showing("ci-key"), (LOCAL,), ALL, ring)
+    assert (unproven.name, unproven.proof_headers) == ("local", {b"x-countersign-key"})
+
+
+def test_a_header_that_carries_no_key_stays_the_callers() -> None:
+    ring = KeyRing(ALL)
+    head = head_of(headers=(("Authorization", "Bearer of-the-api"),))
+    for _ in range(2):
+        assert identify(head, (LOCAL,), ALL, ring).proof_headers == frozenset()
