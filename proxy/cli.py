@@ -136,7 +136,8 @@ def explain(method: str, url: str, config: Path, headers: tuple[str, ...], as_js
     """
     from proxy.gateway import explain as gateway
 
-    usable = _usable(_examine(config))
+    examined = _examine(config)  # lives on: it knows which texts are not to be shown
+    usable = _usable(examined)
     try:
         head = gateway.head_of(method, url, headers)
     except ValueError as error:

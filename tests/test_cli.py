@@ -139,6 +139,21 @@ class TestExplain:
         assert result.exit_code == 0
         assert result.stderr == ""
 
+    @pytest.mark.parametrize("form", [(), ("--json",)])
+    def test_what_a_reference_brought_is_masked(
+        self, countersign: Countersign, config: Path, form: tuple[str, ...]
+    ) -> None:
+        text = GOOD.replace("example.com/v2", "example.com/${env:BASE}").replace("/stripe/", "/${env:PREFIX}/")
+        config.write_text(text)
+        result = countersign(
+            "explain", "GET", "/billing/x", "-c", config, "--header", "X-Countersign-Key: foo", *form,
+            env={**ENVIRON, "BASE": "base-marker", "PREFIX": "prefix-marker"},
+        )  # fmt: skip
+        assert result.exit_code == 0
+        assert "https://api.example.com/***/x" in result.stdout
+        assert "the path does not begin with /***/" in result.stdout
+        assert "marker" not in result.stdout
+
     def test_json_holds_the_same(self, countersign: Countersign, config: Path) -> None:
         said = json.loads(countersign("explain", "GET", "/billing/x", "-c", config, "--json").stdout)
         assert said["route"] == "billing"

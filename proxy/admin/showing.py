@@ -86,12 +86,12 @@ def route(app: Inspectable, name: str) -> RouteView:
     return RouteView(
         name=name,
         match=MatchView(
-            host=match.host,
-            path=match.path,
+            host=clean(match.host),
+            path=clean(match.path),
             methods=match.methods,
             headers={header: clean(value) for header, value in match.headers.items()},
         ),
-        upstream=plan.settings.upstream,
+        upstream=clean(plan.settings.upstream),
         credentials=plan.settings.credential_names,
         callers=plan.settings.callers,
         breaker=_breaker(app, plan),

@@ -52,6 +52,18 @@ def test_a_secret_that_stands_in_a_match_is_masked(process: Process) -> None:
     assert showing.route(process, "billing").match.headers == {"X-Tenant": "***"}
 
 
+def test_what_a_reference_brought_into_an_address_is_masked(process: Process) -> None:
+    secret = Secret("acme-MARKER")
+    settings = process.graph.plans["billing"].settings
+    match = settings.match.model_copy(update={"path": "/acme-MARKER/", "host": "acme-MARKER"})
+    process.graph.plans["billing"].settings = settings.model_copy(
+        update={"match": match, "upstream": f"https://api.example/{secret.reveal()}/v1"}
+    )
+    view = showing.route(process, "billing")
+    assert view.upstream == "https://api.example/***/v1"
+    assert (view.match.path, view.match.host) == ("/***/", "***")
+
+
 def test_a_credential_names_the_routes_that_it_signs(process: Process) -> None:
     assert showing.credential(process, "billing").routes == ("billing",)
 
