@@ -66,7 +66,7 @@ def test_a_word_that_readers_read_differently_is_refused_with_what_to_write(word
 
 @given(st.text("0123456789+-._:eExobTZnyaf~=", max_size=12) | st.text(max_size=12))
 def test_what_is_read_is_what_both_versions_of_yaml_say(word: str) -> None:
-    assume(word not in {"!", "&", "*"})  # a parser never takes these for words
+    assume(word not in {"!", "&", "*"} and "\n" not in word)  # a parser never takes these for words
     try:
         value = read(word)
     except AmbiguousError:
