@@ -143,7 +143,7 @@ class TestExplain:
     def test_what_a_reference_brought_is_masked(
         self, countersign: Countersign, config: Path, form: tuple[str, ...]
     ) -> None:
-        text = GOOD.replace("example.com/v2", "example.com/${env:BASE}").replace("/stripe/", "/${env:PREFIX}/")
+        text = GOOD.replace("example.com/v2", "example.com/${env:BASE}").replace("/stripe/", "'/${env:PREFIX}/'")
         config.write_text(text)
         result = countersign(
             "explain", "GET", "/billing/x", "-c", config, "--header", "X-Countersign-Key: foo", *form,
