@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from tests.fakes import nginx, raw_server
-from tests.fakes.process import POLL, Proxy
+from tests.fakes.process import HAS_PROC, POLL, Proxy
 from tests.fakes.raw_client import RawClient
 from tests.fakes.raw_server import RawServer, head, send
 from tests.fakes.world import World, eventually, world
@@ -21,7 +21,7 @@ BRIEF: Final = ", timeouts: {keepalive: 300ms}"
 
 pytestmark = [
     pytest.mark.skipif(nginx.BINARY is None, reason=nginx.MISSING),
-    pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="connections are counted in Linux's /proc"),
+    pytest.mark.skipif(not HAS_PROC, reason="connections are counted in Linux's /proc"),
 ]
 
 

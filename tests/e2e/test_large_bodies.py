@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from tests.fakes import nginx
-from tests.fakes.process import Proxy
+from tests.fakes.process import HAS_PROC, Proxy
 from tests.fakes.world import World, world
 
 MIB: Final = 1024 * 1024
@@ -19,7 +19,7 @@ PIECE: Final = 4 * MIB
 
 pytestmark = [
     pytest.mark.skipif(nginx.BINARY is None, reason=nginx.MISSING),
-    pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is read from Linux's /proc"),
+    pytest.mark.skipif(not HAS_PROC, reason="memory is read from Linux's /proc"),
 ]
 
 

@@ -28,6 +28,8 @@ START: Final = 15.0
 """Seconds until the process must be ready, on a machine that is busy with other things."""
 STOP: Final = 20.0
 """Seconds until the process must have ended after SIGTERM."""
+HAS_PROC: Final = Path("/proc/self/fd").exists()
+"""Whether memory, files and connections of a process can be looked at: on Linux."""
 POLL: Final = 0.02
 """Seconds between two looks at something that the process is about to do."""
 

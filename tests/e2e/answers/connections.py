@@ -13,7 +13,7 @@ CHUNKS: Final = ok(b"Transfer-Encoding: chunked", body=b"1\r\na\r\n2;x=y\r\nbc\r
 REFUSAL: Final = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nabc"
 UNREACHABLE: Final = "upstream-unreachable"
 TIMEOUT: Final = "upstream-timeout"
-QUICK: Final = "timeouts: {response: 400ms, idle: 400ms, keepalive: 60s}"
+QUICK: Final = "timeouts: {response: 1500ms, idle: 1500ms, keepalive: 60s}"
 UPLOAD: Final = b"POST /a HTTP/1.1\r\nHost: {h}\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 3_000_000
 KEPT: Final = (request(1), send(OK), request(2))
 """The steps that make a connection a used one, up to the request of the case."""
@@ -70,7 +70,7 @@ CASES: Final = (
     ),
     Case(
         "slow-but-steady",
-        (request(), send(CHUNKS, split=range(CHUNKS.index(b"1\r\na"), len(CHUNKS), 5), pause=0.1), next_ones),
+        (request(), send(CHUNKS, split=range(CHUNKS.index(b"1\r\na"), len(CHUNKS), 5), pause=0.5), next_ones),
         (200,),
         b"abc",
         reused=True,
