@@ -6,10 +6,11 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from proxy.core.clock import Clock
+from proxy.core.message import Reply
 from proxy.core.rejection import DEFAULT_RULES, RejectionSettings
 from proxy.core.settings import Duration, Settings
 from proxy.core.token import Token
-from proxy.credentials.reading import TokenReader
+from proxy.credentials.reading import TokenReader, found_in
 from proxy.injectors import AnyInjector
 from proxy.injectors.base import InjectorSettings
 from proxy.injectors.header import HeaderSettings
@@ -67,6 +68,10 @@ class Credential(ABC):
         self.settings = settings
         self.endpoint = endpoint
         self.clock = clock
+
+    def secrets_in(self, reply: Reply) -> frozenset[str]:
+        """Return the values that it takes out of a reply and that nobody may see, as texts."""
+        return frozenset() if self.reader is None else found_in(reply, self.reader.token)
 
     @abstractmethod
     async def fetch(self, previous: Token | None) -> Token:

@@ -11,7 +11,7 @@ from proxy.core.message import Reply
 from proxy.core.secret import Secret
 from proxy.core.token import NO_VARIABLES, Token
 from proxy.credentials.base import Credential, CredentialSettings
-from proxy.credentials.reading import AnyExpiry, TokenReader
+from proxy.credentials.reading import AnyExpiry, TokenReader, found_in
 from proxy.credentials.request import RequestSettings
 from proxy.extractors import AnyExtractor, make_extractor
 from proxy.extractors.base import ExtractError
@@ -57,6 +57,10 @@ class HttpRequest(Credential):
         self._variables = settings.variables
         self._save = {name: make_extractor(extractor) for name, extractor in settings.save.items()}
         self.reader = self._reader = TokenReader(settings.token, settings.expiry)
+
+    def secrets_in(self, reply: Reply) -> frozenset[str]:
+        """Return the token and what is saved beside it."""
+        return found_in(reply, self._reader.token, *self._save.values())
 
     async def fetch(self, previous: Token | None) -> Token:
         """Return the token that the reply brings."""

@@ -1,5 +1,6 @@
 """Reads a token out of a reply: where it stands, whether it can be one, and when it expires."""
 
+from contextlib import suppress
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, create_model
@@ -97,6 +98,15 @@ class TokenReader:
             return None if self.expiry is None else self.expiry.extract(reply)
         except NotFoundError:
             return None
+
+
+def found_in(reply: Reply, *places: Extractor) -> frozenset[str]:
+    """Return what stands in these places, as texts; nothing for one where nothing can be found."""
+    found: set[str] = set()
+    for place in places:
+        with suppress(ExtractError):
+            found.add(str(place.extract(reply)).strip())
+    return frozenset(found - {""})
 
 
 def clean(found: Found) -> str:

@@ -1,8 +1,8 @@
-"""Shows requests and replies to a person: every key, every number, no text that could be a secret."""
+"""Shows requests and replies to a person: every key and number, no text that could be a secret."""
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -12,30 +12,17 @@ from proxy.extractors.base import FormatError
 from proxy.extractors.json import parse
 from proxy.net.endpoint import EndpointRequest
 
-LONGEST_SHOWN: Final = 4
-"""Characters. A longer text is masked."""
 _DEPTH: Final = 8
 _BREADTH: Final = 50
 _MORE: Final = "..."
 _CANDIDATES: Final = 10
 
-_PUBLIC: Final = frozenset(
-    {
-        "Bearer",
-        "bearer",
-        "authorization_code",
-        "client_credentials",
-        "refresh_token",
-        "invalid_request",
-        "invalid_client",
-        "invalid_grant",
-        "invalid_scope",
-        "unauthorized_client",
-        "unsupported_grant_type",
-        "access_denied",
-    }
-)
-"""Words of RFC 6749 and 6750 that are nobody's secret."""
+_SHOWN: Final = frozenset({"error", "grant_type", "scope", "token_type"})
+"""Keys of RFC 6749 whose texts are nobody's secret."""
+_LONGEST_SHOWN: Final = 100
+"""Characters. A longer text is masked even there."""
+_SHORTEST_TOKEN: Final = 5
+"""Characters. A shorter text is not taken for a token that was missed."""
 _PUBLIC_HEADERS: Final = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 
 _DATE: Final = re.compile(r"\d{4}-?\d\d-?\d\d(?:[T ].*)?")
@@ -62,41 +49,45 @@ def show_sent(request: EndpointRequest) -> Any:
         return None
     kind = {name.lower(): value for name, value in request.headers}.get("content-type", "")
     if kind.startswith("application/x-www-form-urlencoded"):
-        return {name: mask(value, longest=0) for name, value in parse_qsl(request.body.decode("latin-1"))}
+        return mask(dict(parse_qsl(request.body.decode("latin-1"))))
     try:
-        return mask(json.loads(request.body), longest=0)
+        return mask(json.loads(request.body))
     except (ValueError, RecursionError):
         return f"{MASK} ({len(request.body)} bytes)"
 
 
-def show_received(reply: Reply) -> Any:
-    """Return the reply's body with its texts masked, as a tree when it is JSON."""
+def show_received(reply: Reply, hidden: Collection[str] = ()) -> Any:
+    """Return the reply's body with its texts masked, as a tree when it is JSON; `hidden` as `mask` takes it."""
     try:
-        return mask(parse(reply))
+        return mask(parse(reply), hidden)
     except FormatError:
         return f"{MASK} ({len(reply.body)} bytes, {reply.media_type})" if reply.body else ""
 
 
-def mask(value: Any, depth: int = 0, *, longest: int = LONGEST_SHOWN) -> Any:
-    """Return a JSON value whose texts are masked and whose extent is bounded; keys and numbers stay."""
+def mask(value: Any, hidden: Collection[str] = (), *, depth: int = 0, key: str = "") -> Any:
+    """Return a JSON value whose texts are masked and whose extent is bounded; keys and numbers stay.
+
+    `hidden` are texts that stand nowhere in it, not even as a number or under a key whose text is harmless.
+    """
     if isinstance(value, str):
-        return value if len(value) <= longest or value in _PUBLIC else MASK
+        is_shown = key in _SHOWN and len(value) <= _LONGEST_SHOWN and not any(one in value for one in hidden)
+        return scrub(value) if is_shown else value and MASK
     if isinstance(value, dict | list) and value and depth >= _DEPTH:
         return _MORE
     if isinstance(value, dict):
-        shown = {key: mask(child, depth + 1, longest=longest) for key, child in list(value.items())[:_BREADTH]}
+        rows = list(value.items())[:_BREADTH]
+        shown = {name: mask(child, hidden, depth=depth + 1, key=name) for name, child in rows}
         return shown | ({_MORE: len(value) - _BREADTH} if len(value) > _BREADTH else {})
     if isinstance(value, list):
-        return [mask(child, depth + 1, longest=longest) for child in value[:_BREADTH]] + [_MORE] * (
-            len(value) > _BREADTH
-        )
-    return value
+        shown_items = [mask(child, hidden, depth=depth + 1) for child in value[:_BREADTH]]
+        return shown_items + [_MORE] * (len(value) > _BREADTH)
+    return MASK if str(value) in hidden else value
 
 
 def token_candidates(reply: Reply) -> tuple[str, ...]:
     """Return the paths where a token might stand, the likeliest first."""
     paths = [
-        (path, key) for path, key, value in _leaves(reply) if isinstance(value, str) and len(value) > LONGEST_SHOWN
+        (path, key) for path, key, value in _leaves(reply) if isinstance(value, str) and len(value) >= _SHORTEST_TOKEN
     ]
     return _likeliest(paths, _LIKE_TOKEN)
 

@@ -126,6 +126,7 @@ class _Recorder(Endpoint):
     def __init__(self, endpoint: Endpoint, credential: Credential) -> None:
         super().__init__(credential.clock)
         self._endpoint = endpoint
+        self._credential = credential
         self.steps: list[Step] = []
         self.reply: Reply | None = None
 
@@ -140,7 +141,7 @@ class _Recorder(Endpoint):
         except TokenRequestError:
             self.steps.append(Step(*said, seconds=self._clock.monotonic() - started))
             raise
-        heard = (reply.status, reply.media_type, show_received(reply))
+        heard = (reply.status, reply.media_type, show_received(reply, self._credential.secrets_in(reply)))
         self.steps.append(Step(*said, *heard, seconds=self._clock.monotonic() - started))
         return reply
 

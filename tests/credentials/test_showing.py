@@ -34,15 +34,40 @@ def test_texts_are_masked_and_keys_and_numbers_are_not() -> None:
         "expires_in": 3600,
         "token_type": "Bearer",
         "ok": True,
-        "l": ["s3cret", 1.5, "abcd"],
+        "l": ["s3cret", 1.5, "abcd", ""],
     }
     assert mask(document) == {
         "access_token": "***",
         "expires_in": 3600,
         "token_type": "Bearer",
         "ok": True,
-        "l": ["***", 1.5, "abcd"],
+        "l": ["***", 1.5, "***", ""],
     }
+
+
+@pytest.mark.parametrize("pin", ["a", "1234", "Bearer", "s3cret-" * 9])
+def test_a_text_is_masked_however_short_or_common_it_is(pin: str) -> None:
+    assert mask({"access_token": pin, "nested": {"error": {"code": pin}, "scope": [pin]}}) == {
+        "access_token": "***",
+        "nested": {"error": {"code": "***"}, "scope": ["***"]},
+    }
+    assert sent(json.dumps({"pin": pin}).encode(), "application/json") == {"pin": "***"}
+
+
+def test_texts_under_harmless_keys_are_shown_without_known_secrets_and_up_to_a_length() -> None:
+    secret = Secret("s3cret-one")
+    assert mask({"error": "no s3cret-one", "scope": "a b", "token_type": "x" * 101}) == {
+        "error": f"no {secret}",
+        "scope": "a b",
+        "token_type": "***",
+    }
+
+
+def test_what_is_hidden_is_shown_nowhere_not_even_as_a_number() -> None:
+    document = {"sid": 123456, "expires_in": 300, "error": "sid 123456", "ok": [123456, True]}
+    shown = {"sid": "***", "expires_in": 300, "error": "***", "ok": ["***", True]}
+    assert mask(document, {"123456"}) == shown
+    assert show_received(reply(document), {"123456"}) == shown
 
 
 def test_an_endless_document_is_cut() -> None:

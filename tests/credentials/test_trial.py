@@ -68,6 +68,13 @@ async def test_a_success_shows_every_step_and_where_things_were_found(bench: Ben
     assert step.received == {"access_token": "***", "token_type": "Bearer", "expires_in": 300}
 
 
+@pytest.mark.parametrize("token", ["abc", "1", 4711, "Bearer"])
+async def test_a_token_is_masked_whatever_its_length_and_type(bench: Bench, token: str | int) -> None:
+    bench.server.knobs.body = json.dumps({"access_token": token, "scope": str(token), "expires_in": 300, "sid": 815})
+    tried = await bench.attempt(save={"SID": {"from": "json", "path": "sid"}})
+    assert tried.steps[0].received == {"access_token": "***", "scope": "***", "expires_in": 300, "sid": "***"}
+
+
 async def test_a_trial_asks_once_and_keeps_nothing(bench: Bench) -> None:
     bench.server.knobs.status = 503
     tried = await bench.attempt()
