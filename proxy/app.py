@@ -195,8 +195,7 @@ class App:
         await self.clock.sleep(drain.delay)
         self.server.close()
         self.pipeline.refusing = True
-        self.listener.pre_shutdown()
-        await self.listener.shutdown(drain.timeout)
+        await self.listener.finish(drain.timeout)
         self.events.record("info", EventName.STOPPED)
 
     async def close(self) -> None:

@@ -61,6 +61,11 @@ class Inbound:
         peername = self.protocol.peername
         return peername[0] if isinstance(peername, tuple) else ""
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the caller is still there."""
+        return self.protocol.transport is not None
+
     def read_now(self) -> bytes:
         """Return what has arrived of the body, without waiting."""
         return self.payload.read_nowait(-1)

@@ -27,6 +27,8 @@ HEAD_DEADLINE: Final = 30.0
 """Seconds within which a request head must be complete, once its first byte is here."""
 WRITE_PATIENCE: Final = 60.0
 """Seconds for which a caller may take nothing of what was written, before its connection is cut."""
+CUT: Final = 0.1
+"""Seconds that a request has to end once it is cut."""
 LINGER: Final = 2.0
 """Seconds for which a caller may go on sending behind the last answer; nobody reads it."""
 
@@ -202,6 +204,30 @@ class Listener(web.Server):
     def is_overfull(self) -> bool:
         """Whether more connections stand than are allowed."""
         return len(self._connections) > self.max_connections
+
+    async def finish(self, patience: float) -> None:
+        """Let requests that are under way end, for `patience` seconds, and cut what is left then."""
+        busy = [connection for connection in self.connections if connection._request_in_progress]
+        for connection in self.connections:
+            if connection in busy:
+                connection.close()  # after this request
+            else:
+                connection.force_close()
+        await self._ended(busy, patience)
+        late = [connection for connection in busy if connection._request_in_progress]
+        for connection in late:
+            if connection._task_handler is not None:
+                connection._task_handler.cancel()  # the pipeline still has the connection to say why
+        await self._ended(late, CUT)
+        await self.shutdown(CUT)
+
+    async def _ended(self, connections: list[RequestHandler], patience: float) -> None:
+        """Wait until no request is under way on these."""
+        waiters = [self._loop.create_future() for _ in connections]
+        for connection, waiter in zip(connections, waiters, strict=True):
+            connection._handler_waiter = waiter
+        if waiters:
+            await asyncio.wait(waiters, timeout=patience)
 
     async def watch_heads(self) -> None:
         """Close, for ever, connections whose request head does not come to its end."""

@@ -7,6 +7,7 @@ It holds one permit of its route's breaker and gives it back exactly once: as a 
 the caller left. With fresh tokens nothing before the wire waits: no await, no lock, no task, no call of a store.
 """
 
+import asyncio
 from typing import Final
 
 from proxy.core.breaker import BreakerOpen, BreakerState
@@ -23,7 +24,7 @@ from proxy.gateway.forward import Exchange
 from proxy.gateway.graph import Graph
 from proxy.gateway.identify import identify
 from proxy.gateway.inbound import CallerGoneError, Inbound
-from proxy.gateway.prepare import hops_left, request_id
+from proxy.gateway.prepare import hops_left, new_id, request_id
 from proxy.gateway.receive import has_dot_segment, receive
 from proxy.gateway.record import Recorder, Trace
 from proxy.gateway.refuse import refusal
@@ -60,12 +61,24 @@ class Pipeline:
             self._refuse(inbound, error, trace)
         except ConnectionError:
             inbound.abort()  # the caller left
+        except asyncio.CancelledError:
+            if self.refusing and inbound.is_connected:
+                self._cut(inbound, trace)
+            raise
         except Exception as error:  # noqa: BLE001 - the last line of defence: a mistake of ours is answered, and told
             self._events.record("error", EventName.TASK_FAILED, detail=f"request {trace.identifier}: {error!r}")
             self._refuse(inbound, InternalError(), trace)
         finally:
             self._recorder.record(trace)
         return inbound.keep_alive
+
+    def _cut(self, inbound: Inbound, trace: Trace) -> None:
+        """End a request that is still under way when the process has to: say so, or break its answer off."""
+        if inbound.answered:
+            trace.reason = DrainingError.code
+            inbound.abort()
+        else:
+            self._refuse(inbound, DrainingError(retry_after=1.0), trace)
 
     async def _serve(self, inbound: Inbound, trace: Trace) -> None:
         graph = self.graph
@@ -167,6 +180,7 @@ class Pipeline:
 
     def _refuse(self, inbound: Inbound, error: ProxyError, trace: Trace) -> None:
         trace.reason = error.code
+        trace.identifier = trace.identifier or new_id()
         if inbound.answered:
             return  # the relay has cut the connection: there is no way back to a status
         trace.refused(error.status)

@@ -44,6 +44,11 @@ def request_id(head: RequestHead) -> str:
     given = head.fields.get("X-Request-Id")
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given
+    return new_id()
+
+
+def new_id() -> str:
+    """Return a request id of our own: unlike any other of this process, and very likely of any other."""
     return f"{_ID_PREFIX}-{_next_id():x}"
 
 

@@ -92,7 +92,7 @@ def test_a_key_never_goes_upstream_whoever_it_belongs_to() -> None:
     assert principal.name == "backend"
     assert principal.proof_headers == {b"authorization", b"x-countersign-key"}
     unproven = identify(showing("ci-key"), (LOCAL,), ALL, ring)
-    assert (unproven.name, unproven.proof_headers) == ("local", {b"x-countersign-key"})
+    assert (unproven.name, unproven.proof_headers) == ("local", frozenset({b"x-countersign-key"}))
 
 
 def test_a_header_that_carries_no_key_stays_the_callers() -> None:
