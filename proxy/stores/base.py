@@ -1,4 +1,4 @@
-"""What a store promises: load, save, drop, lock."""
+"""What a store promises: load, save, drop, abandon, lock."""
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager
@@ -49,6 +49,10 @@ class Store(ABC):
     @abstractmethod
     async def drop(self, key: str, generation: int) -> None:
         """Forget the token unless its generation is newer than the one named."""
+
+    @abstractmethod
+    def abandon(self, key: str) -> None:
+        """Learn that nobody in this process needs that key any more; what other processes share stays."""
 
     @abstractmethod
     def lock(self, key: str) -> AbstractAsyncContextManager[Lease]:

@@ -48,6 +48,10 @@ class Memory(Store):
         if standing is not None and standing.generation <= generation:
             del self._tokens[key]
 
+    def abandon(self, key: str) -> None:
+        """Forget the token, whichever it is: nobody else could ask for it."""
+        self._tokens.pop(key, None)
+
     @asynccontextmanager
     async def lock(self, key: str) -> AsyncIterator[Lease]:
         """Hold the key's lock while the block runs."""

@@ -37,6 +37,10 @@ class WatchedStore(Store):
         with self._watching("drop"):
             await self._store.drop(key, generation)
 
+    def abandon(self, key: str) -> None:
+        """Learn that nobody in this process needs that key any more."""
+        self._store.abandon(key)
+
     @asynccontextmanager
     async def lock(self, key: str) -> AsyncIterator[Lease]:
         """Hold the key's lock while the block runs: one holder per fleet."""

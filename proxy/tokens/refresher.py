@@ -68,6 +68,7 @@ class Refresher:
         self._render = render
         self._clock = clock
         self._metrics = metrics
+        self._retired = False
 
     def __repr__(self) -> str:
         return f"<Refresher {self._key}>"
@@ -100,6 +101,11 @@ class Refresher:
         """
         async with self._store.lock(self._key):
             await self._store.drop(self._key, generation)
+
+    def retire(self) -> None:
+        """Leave nothing behind in a store that is this process's own, now and after each replacement to come."""
+        self._retired = True
+        self._store.abandon(self._key)
 
     async def _fetch(self, previous: Token | None, generation: int, trigger: Trigger) -> Held:
         began = self._clock.monotonic()
@@ -169,6 +175,8 @@ class Refresher:
         try:
             yield lease
         finally:
+            if self._retired:
+                self._store.abandon(self._key)
             with suppress(StoreError):
                 await stack.aclose()
 

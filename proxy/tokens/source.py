@@ -204,12 +204,12 @@ class Source:
         """Begin nothing more behind requests. A flight in the air lands, and requests on the old graph are served."""
         self._closed = True
         self._alarm.close()
+        self._refresher.retire()
 
     # The flight
 
     async def _wait(self, trigger: Trigger) -> Held:
-        task = self._flight.task
-        if task is None:
+        if (task := self._flight.task) is None:
             try:
                 task = self._depart(trigger)
             except ProxyError:

@@ -12,6 +12,7 @@ import pytest
 from proxy.app import App
 from proxy.config.load import load
 from proxy.telemetry.logs import configure
+from tests.fakes.clock import FakeClock
 from tests.fakes.token_server import TokenServer
 from tests.fakes.until import until
 
@@ -90,24 +91,35 @@ def collector() -> Iterator[None]:
 
 
 @pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    async with TokenServer() as issuer:
-        process = Running(tmp_path, issuer.url)
-        process.write()
-        with (tmp_path / "log").open("w") as stream:
-            logs = configure(stream)
-            app = process.app = App(process.file, load(process.file, {}), logs)
-            await app.start()
-            watching = asyncio.create_task(app.watch())
-            try:
-                yield process
-            finally:
-                watching.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await watching
-                app.server.close()
-                await app.close()
-                logs.close()
+def time() -> FakeClock:
+    """The time that the issuer takes to answer; it passes when a test says so."""
+    return FakeClock()
+
+
+@pytest.fixture
+async def issuer(time: FakeClock) -> AsyncIterator[TokenServer]:
+    async with TokenServer(time) as server:
+        yield server
+
+
+@pytest.fixture
+async def running(tmp_path: Path, issuer: TokenServer) -> AsyncIterator[Running]:
+    process = Running(tmp_path, issuer.url)
+    process.write()
+    with (tmp_path / "log").open("w") as stream:
+        logs = configure(stream)
+        app = process.app = App(process.file, load(process.file, {}), logs)
+        await app.start()
+        watching = asyncio.create_task(app.watch())
+        try:
+            yield process
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+            app.server.close()
+            await app.close()
+            logs.close()
 
 
 async def test_a_refused_configuration_is_tried_again_when_its_missing_file_appears(running: Running) -> None:
@@ -142,6 +154,7 @@ async def test_the_same_mistake_is_told_again_after_it_was_mended(running: Runni
     await running.told("config_reloaded")
     running.write(value="${file:nowhere}")
     await running.told("config_refused", times=2)
+    assert running.value() == "old"
 
 
 async def test_a_fault_of_ours_in_a_reload_is_told_and_the_next_change_is_seen(
@@ -177,3 +190,50 @@ async def test_what_was_refused_is_not_counted(
     assert '"added"' not in running.metrics()
     assert 'countersign_requests_in_flight{route="api"}' in running.metrics()
     assert 'countersign_token_generation{credential="key"}' in running.metrics()
+
+
+async def test_tokens_of_former_secrets_are_not_kept(running: Running) -> None:
+    for turn in range(1, 4):
+        await running.app.sources.by_name["session"].obtain()
+        assert running.stored == "<WatchedStore, up, <Memory, 1 tokens>>"
+        running.write(secret=f"secret-{turn}")
+        await running.told("config_reloaded", times=turn)
+        assert running.stored == "<WatchedStore, up, <Memory, 0 tokens>>"
+
+
+async def test_a_fetch_under_way_over_a_reload_serves_who_waits_and_leaves_no_token_behind(
+    running: Running, issuer: TokenServer, time: FakeClock
+) -> None:
+    old = running.app.sources.by_name["session"]
+    issuer.knobs.delay = 1.0
+    waiting = asyncio.create_task(old.obtain())
+    await until(lambda: issuer.count)
+    running.write(secret="another")
+    await running.told("config_reloaded")
+    assert not waiting.done()
+    await time.advance(seconds=1.0)
+    assert (await waiting).token.value.reveal() == issuer.issued[0]
+    assert old.current() is await waiting
+    assert running.stored == "<WatchedStore, up, <Memory, 0 tokens>>"
+
+
+async def test_a_request_on_the_old_graph_may_renew_and_leaves_no_token_behind(
+    running: Running, issuer: TokenServer
+) -> None:
+    old = running.app.sources.by_name["session"]
+    rejected = await old.obtain()
+    running.write(secret="another")
+    await running.told("config_reloaded")
+    renewal = await old.renew(rejected)
+    assert renewal.held is not None
+    assert renewal.held.token.value.reveal() == issuer.issued[1]
+    assert running.stored == "<WatchedStore, up, <Memory, 0 tokens>>"
+
+
+async def test_a_reload_that_leaves_a_credential_alone_leaves_its_token(running: Running) -> None:
+    await running.app.sources.by_name["session"].obtain()
+    running.write(value="new")
+    await running.told("config_reloaded")
+    running.write(secret="another", value="${file:nowhere}")
+    await running.told("config_refused")
+    assert running.stored == "<WatchedStore, up, <Memory, 1 tokens>>"

@@ -4,7 +4,7 @@ from proxy.core.clock import SystemClock
 from proxy.net.runtime import Runtime
 from proxy.stores.base import Store
 from proxy.stores.memory import Memory, MemorySettings
-from tests.compliance.stores import KEY, StoreCompliance, token
+from tests.compliance.stores import KEY, OTHER_KEY, StoreCompliance, token
 
 
 def make() -> Memory:
@@ -29,6 +29,16 @@ async def test_a_closed_store_has_forgotten_everything() -> None:
     await store.save(KEY, token())
     await store.close()
     assert await store.load(KEY) is None
+
+
+async def test_what_is_abandoned_is_forgotten_and_nothing_else() -> None:
+    store = make()
+    await store.save(KEY, token(generation=7))
+    await store.save(OTHER_KEY, token())
+    store.abandon(KEY)
+    store.abandon("token/never/stored")
+    assert await store.load(KEY) is None
+    assert await store.load(OTHER_KEY) == token()
 
 
 async def test_it_says_how_much_it_keeps() -> None:

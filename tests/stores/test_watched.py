@@ -113,3 +113,9 @@ async def test_a_lock_that_cannot_be_given_back_is_counted(world: World) -> None
         async with world.store.lock(KEY):
             pass
     assert world.errors() == {"lock": 1}
+
+
+async def test_what_is_abandoned_is_abandoned_inside(world: World) -> None:
+    await world.store.save(KEY, token())
+    world.store.abandon(KEY)
+    assert await world.inside.load(KEY) is None
