@@ -9,7 +9,8 @@ import aiohttp
 import pytest
 
 from tests.fakes import nginx, raw_server
-from tests.fakes.process import HAS_PROC, POLL, Proxy
+from tests.fakes.proc import HAS_PROC
+from tests.fakes.process import POLL, Proxy
 from tests.fakes.raw_client import RawClient
 from tests.fakes.raw_server import RawServer, head, send
 from tests.fakes.world import World, eventually, world

@@ -9,7 +9,8 @@ from typing import Final
 import pytest
 
 from tests.fakes import nginx
-from tests.fakes.process import HAS_PROC, Proxy
+from tests.fakes.proc import HAS_PROC
+from tests.fakes.process import Proxy
 from tests.fakes.world import World, world
 
 MIB: Final = 1024 * 1024

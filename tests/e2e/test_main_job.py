@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from tests.fakes import nginx
-from tests.fakes.process import HAS_PROC
+from tests.fakes.proc import HAS_PROC
 from tests.fakes.world import World, world
 
 pytestmark = pytest.mark.skipif(nginx.BINARY is None, reason=nginx.MISSING)

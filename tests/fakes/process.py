@@ -22,14 +22,14 @@ from typing import Any, Final, Self
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.fakes import proc
+
 REPOSITORY: Final = Path(__file__).parents[2]
 ADMIN_KEY: Final = "an-admin-key-of-the-tests"
 START: Final = 15.0
 """Seconds until the process must be ready, on a machine that is busy with other things."""
 STOP: Final = 20.0
 """Seconds until the process must have ended after SIGTERM."""
-HAS_PROC: Final = Path("/proc/self/fd").exists()
-"""Whether memory, files and connections of a process can be looked at: on Linux."""
 POLL: Final = 0.02
 """Seconds between two looks at something that the process is about to do."""
 
@@ -209,31 +209,27 @@ class Proxy:
 
     def rss(self) -> int:
         """Return the resident memory in bytes."""
-        return _memory(self.pid, "VmRSS")
+        return proc.memory(self.pid, "VmRSS")
 
     def peak_rss(self) -> int:
         """Return the most resident memory there was since `reset_peak`, in bytes: the kernel's own record."""
-        return _memory(self.pid, "VmHWM")
+        return proc.memory(self.pid, "VmHWM")
 
     def reset_peak(self) -> None:
         """Let `peak_rss` start anew."""
-        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+        proc.reset_peak(self.pid)
 
     def open_sockets(self) -> int:
         """Return how many sockets the process has open."""
-        return len(_socket_inodes(self.pid))
+        return len(proc.socket_inodes(self.pid))
 
     def connections_to(self, port: int) -> int:
         """Return how many connections the process holds to that port of this machine, whatever their state."""
-        inodes, count = _socket_inodes(self.pid), 0
-        for line in Path(f"/proc/{self.pid}/net/tcp").read_text().splitlines()[1:]:
-            columns = line.split()
-            count += int(columns[2].rsplit(":", 1)[1], 16) == port and columns[9] in inodes
-        return count
+        return proc.connections_to(self.pid, port)
 
     def spooled(self) -> int:
         """Return how many deleted files the process holds open: bodies remembered on disk."""
-        return sum(target.endswith("(deleted)") for target in _descriptors(self.pid))
+        return sum(target.endswith("(deleted)") for target in proc.descriptors(self.pid))
 
     async def _get(self, port: int, path: str) -> str:
         assert self._session is not None
@@ -271,20 +267,3 @@ class Proxy:
         if self._session is not None:
             await self._session.close()
         self._directory.cleanup()
-
-
-def _memory(pid: int, name: str) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
-
-
-def _descriptors(pid: int) -> list[str]:
-    targets = []
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # it was closed while we looked
-            targets.append(str(entry.readlink()))
-    return targets
-
-
-def _socket_inodes(pid: int) -> set[str]:
-    return {target[8:-1] for target in _descriptors(pid) if target.startswith("socket:[")}
