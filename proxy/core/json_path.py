@@ -4,6 +4,7 @@ The syntax is jsonpath-ng's. What it parsed is turned into plain steps: a lookup
 A reply can be hostile, and `..`, filters and unions would let it decide how much work they are.
 """
 
+import warnings
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -24,7 +25,8 @@ class JsonPath:
         self.text = text if text.startswith("$") else f"$.{text}"
         """The path, always from `$`."""
         try:
-            self._steps = tuple(_steps(parse(self.text)))
+            with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of what is refused below
+                self._steps = tuple(_steps(parse(self.text)))
         except (JSONPathError, RecursionError, ValueError):
             raise ValueError(f"{text!r} is not a path to a value; {_REMEDY}") from None
 

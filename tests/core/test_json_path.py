@@ -36,7 +36,22 @@ def test_a_path_finds_what_stands_there(path: str, found: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["", "$.", "$..a", "$.a[0:2]", "$.a,b", "$.`parent`", "$.a where b", "$[", "$.1a", "a b", "$.a[?(@.b)]"]
+    "path",
+    [
+        "",
+        "$.",
+        "$..a",
+        "$.a[0:2]",
+        "$.a,b",
+        "$.`parent`",
+        "$.a where b",
+        "$.a&b",
+        "$.a|b",
+        "$[",
+        "$.1a",
+        "a b",
+        "$.a[?(@.b)]",
+    ],
 )
 def test_a_path_that_searches_or_is_malformed_is_refused_with_the_remedy(path: str) -> None:
     with pytest.raises(ValueError, match=r"write it as \$\.key"):
