@@ -139,10 +139,11 @@ def explain(method: str, url: str, config: Path, headers: tuple[str, ...], as_js
     examined = _examine(config)  # lives on: it knows which texts are not to be shown
     usable = _usable(examined)
     try:
-        head = gateway.head_of(method, url, headers)
+        told = gateway.explain(
+            method, url, headers, routes=usable.routes, callers=usable.callers, credentials=usable.credentials
+        )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    told = gateway.explain(head, routes=usable.routes, callers=usable.callers, credentials=usable.credentials)
     if as_json:
         considered = [{"route": name, "reason": reason} for name, reason in told.considered]
         allowed = [{"name": name, "kind": kind} for name, kind in told.callers]

@@ -161,9 +161,12 @@ class TestExplain:
         assert said["refusal"] == {"status": 401, "code": "caller-unauthenticated"}
         assert said["outgoing"] is None
 
-    @pytest.mark.parametrize("arguments", [("GET", "/a b"), ("GET", "ftp://x/"), ("G T", "/"), ("GET", "/#x")])
+    @pytest.mark.parametrize(
+        "arguments",
+        [("GET", "/a b"), ("GET", "ftp://x/"), ("G T", "/"), ("GET", "/#x"), ("GET", "/", "--header", "nocolon")],
+    )
     def test_what_is_no_request_is_a_usage_error(
-        self, countersign: Countersign, config: Path, arguments: tuple[str, str]
+        self, countersign: Countersign, config: Path, arguments: tuple[str, ...]
     ) -> None:
         assert countersign("explain", *arguments, "-c", config).exit_code == 2
 

@@ -11,6 +11,7 @@ from proxy.config.schema import Config
 from proxy.config.sentences import closest
 from proxy.core.origin import parse_upstream
 from proxy.credentials.base import CredentialSettings
+from proxy.gateway.receive import METHODS
 from proxy.gateway.settings import RouteSettings
 from proxy.net.upstream import trust
 
@@ -40,6 +41,7 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
         yield from _names_of(name, route, known)
         yield from _same_place(name, route, config.credentials)
         yield from _upstream(name, route)
+        yield from _methods(name, route)
     yield from _twins(config.routes)
     yield from _unused(config)
 
@@ -129,6 +131,13 @@ def _upstream(name: str, route: RouteSettings) -> Iterator[Flaw]:
                 ("routes", name, "tls", "ca"),
                 "this file cannot be read as PEM certificates; correct the path, relative to the configuration file",
             )
+
+
+def _methods(name: str, route: RouteSettings) -> Iterator[Flaw]:
+    for index, method in enumerate(route.match.methods):
+        if method not in METHODS:
+            remedy = f"write one of {', '.join(sorted(METHODS))}"
+            yield Flaw(("routes", name, "match", "methods", index), f"callers cannot send {{value}}; {remedy}", method)
 
 
 def _twins(routes: Mapping[str, RouteSettings]) -> Iterator[Flaw]:

@@ -1,17 +1,17 @@
 """Tells what would become of a request, and why, without sending anything."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.callers import KINDS
 from proxy.callers.base import CallerSettings
 from proxy.core.errors import ProxyError, RequestInvalidError, RouteNotFoundError
-from proxy.core.headers import TOKEN
+from proxy.core.headers import TOKEN, encode_value
 from proxy.core.message import RequestHead
 from proxy.core.origin import parse_upstream
 from proxy.core.principal import Principal
@@ -21,7 +21,7 @@ from proxy.core.token import Token
 from proxy.credentials.base import CredentialSettings
 from proxy.gateway.identify import identify
 from proxy.gateway.prepare import Preparer
-from proxy.gateway.receive import has_dot_segment
+from proxy.gateway.receive import absolute_form, examine, has_dot_segment
 from proxy.gateway.settings import RouteSettings
 from proxy.injectors import inject_all, make_injector
 
@@ -71,7 +71,7 @@ class Explanation:
             yield from (f"  {name}: {MASK}" for name in self.outgoing.headers)
 
 
-def head_of(method: str, url: str, headers: Iterable[str]) -> RequestHead:
+def head_of(method: str, url: str, headers: Sequence[str]) -> RequestHead:
     """Return the request head that a caller on this machine would send.
 
     Args:
@@ -81,33 +81,60 @@ def head_of(method: str, url: str, headers: Iterable[str]) -> RequestHead:
 
     Raises:
         ValueError: one of them is not what it should be.
+        RequestInvalidError: it is a request, and would be refused.
     """
-    scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/") if separator and scheme in ("http", "https") else ("", "", url)
-    target = slash + path or "/"
+    target, authority = (url, "127.0.0.1") if url[:1] == "/" else _called(url)
     if not _TARGET.fullmatch(target):
         raise ValueError("the URL is a path such as /billing/x, or http://host/billing/x, percent-encoded")
     lines = [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in headers)]
-    if not TOKEN.fullmatch(method) or not all(TOKEN.fullmatch(name) for name, _ in lines):
-        raise ValueError("a method is a word such as GET; a header is 'Name: value'")
-    if authority:
-        lines.append(("Host", authority))
+    if not TOKEN.fullmatch(method) or not all(":" in line for line in headers) or not all(map(_is_header, lines)):
+        raise ValueError("a method is a word such as GET; a header is 'Name: value', such as 'Accept: text/html'")
+    if not any(name.lower() == "host" for name, _ in lines):
+        lines.insert(0, ("Host", authority))
     fields = CIMultiDict(lines)
-    raw = tuple((name.encode(), value.encode()) for name, value in lines)
+    target, host = examine((1, 1), method, target, CIMultiDictProxy(fields))
+    if len(fields.getall("Host")) > 1:
+        raise RequestInvalidError("there is more than one Host header")
+    raw = tuple((name.encode(), encode_value(value)) for name, value in lines)
     path, question_mark, query = target.partition("?")
-    host = fields.get("Host", "").lower().rpartition("@")[2]
-    name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
-    return RequestHead(method, path, question_mark + query, name, raw, fields, "127.0.0.1")
+    return RequestHead(method, path, question_mark + query, host, raw, fields, "127.0.0.1")
+
+
+def _called(url: str) -> tuple[str, str]:
+    """Return what a client that calls this address asks for, and of which host."""
+    try:
+        target, authority = absolute_form(url)
+    except RequestInvalidError:
+        return "", ""
+    return target, authority.rpartition("@")[2]
+
+
+def _is_header(line: tuple[str, str]) -> bool:
+    try:
+        encode_value(line[1])
+    except ValueError:
+        return False
+    return TOKEN.fullmatch(line[0]) is not None
 
 
 def explain(
-    head: RequestHead,
+    method: str,
+    url: str,
+    headers: Sequence[str],
     *,
     routes: Mapping[str, RouteSettings],
     callers: Mapping[str, CallerSettings],
     credentials: Mapping[str, CredentialSettings],
 ) -> Explanation:
-    """Return what would become of the request."""
+    """Return what would become of the request that `head_of` makes of the first three.
+
+    Raises:
+        ValueError: they are no request.
+    """
+    try:
+        head = head_of(method, url, headers)
+    except RequestInvalidError as error:
+        return Explanation(None, (), refusal=error)
     table = RouteTable((route.match, name) for name, route in routes.items())
     considered = tuple((name, scrub(reason)) for name, reason in table.explain(head))
     name = table.match(head)

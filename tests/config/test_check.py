@@ -50,6 +50,16 @@ def replaced(old: str, new: str) -> str:
             "route 'billing' takes exactly these requests",
         ),
         (
+            replaced("methods: [GET, POST]", "methods: [GET, FOO-BAR]"),
+            "22:56",
+            "routes.billing.match.methods[1]: callers cannot send 'FOO-BAR'; write one of ACL, BIND,",
+        ),
+        (
+            replaced("methods: [GET, POST]", "methods: [TRACE]"),
+            "22:51",
+            "callers cannot send 'TRACE'",
+        ),
+        (
             replaced("admin: 127.0.0.1:0", "admin: 127.0.0.1:9").replace("metrics: 127.0.0.1:0", "metrics: 0.0.0.0:9"),
             "1:59",
             "listen.metrics: listen.admin has this address already",

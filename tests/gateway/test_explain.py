@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import pytest
 
@@ -50,9 +50,8 @@ CONFIG = Config.model_validate(
 )
 
 
-def told(method: str, url: str, headers: Iterable[str] = ()) -> Explanation:
-    head = head_of(method, url, headers)
-    return explain(head, routes=CONFIG.routes, callers=CONFIG.callers, credentials=CONFIG.credentials)
+def told(method: str, url: str, headers: Sequence[str] = ()) -> Explanation:
+    return explain(method, url, headers, routes=CONFIG.routes, callers=CONFIG.callers, credentials=CONFIG.credentials)
 
 
 def test_it_names_the_route_who_may_call_it_who_calls_and_what_signs() -> None:
@@ -112,19 +111,26 @@ def test_a_caller_that_is_known_but_not_allowed_is_told_apart() -> None:
     config = CONFIG.model_copy(
         update={"routes": {"keyed": CONFIG.routes["keyed"].model_copy(update={"callers": ("other",)})}}
     )
-    head = head_of("GET", "/a/x", ["X-Countersign-Key: foo"])
-    one = explain(head, routes=config.routes, callers=config.callers, credentials=config.credentials)
+    one = explain(
+        "GET",
+        "/a/x",
+        ["X-Countersign-Key: foo"],
+        routes=config.routes,
+        callers=config.callers,
+        credentials=config.credentials,
+    )
     assert type(one.refusal) is CallerForbiddenError
 
 
 @pytest.mark.parametrize(
     ("url", "host", "path", "query"),
     [
-        ("/x?y=1?2", "", "/x", "?y=1?2"),
+        ("/x?y=1?2", "127.0.0.1", "/x", "?y=1?2"),
         ("http://API.example:8080/x", "api.example", "/x", ""),
         ("https://api.example", "api.example", "/", ""),
         ("http://[::1]:8080/x", "[::1]", "/x", ""),
-        ("//double", "", "//double", ""),
+        ("//double", "127.0.0.1", "//double", ""),
+        ("http://me@api.example.?y", "api.example", "/", "?y"),
     ],
 )
 def test_a_url_is_taken_apart_byte_for_byte(url: str, host: str, path: str, query: str) -> None:
@@ -142,6 +148,8 @@ def test_a_url_is_taken_apart_byte_for_byte(url: str, host: str, path: str, quer
         ("GET", "/", ": b"),
         ("GET", "ftp://x/", "A: b"),
         ("GET", "/", "no colon here"),
+        ("GET", "/", "nocolon"),
+        ("GET", "/", "A: b\r\nC: d"),
     ],
 )
 def test_what_is_no_request_is_refused(method: str, url: str, header: str) -> None:
@@ -167,7 +175,9 @@ async def test_what_is_told_is_what_happens(method: str, url: str, headers: list
         await caller.send(f"{method} {url} HTTP/1.1\r\n{lines}\r\n".encode())
         answer = await caller.answer(method)
         told = explain(
-            head_of(method, url, ["Host: here.example", *headers]),
+            method,
+            url,
+            ["Host: here.example", *headers],
             routes={ROUTE: room.plan.settings},
             callers={"anyone": AnonymousSettings(kind="anonymous")},
             credentials={CREDENTIAL: TextSettings(kind="text", value=Secret("planted"))},
@@ -182,3 +192,26 @@ async def test_what_is_told_is_what_happens(method: str, url: str, headers: list
             assert told.outgoing.url == api.url + one.target.decode()
             assert (told.outgoing.method, told.route, told.caller) == (one.method, ROUTE, "anyone")
             assert list(told.outgoing.headers) == [name.decode() for name, _ in one.headers]
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "headers"),
+    [
+        ("TRACE", "/b/x", []),
+        ("CONNECT", "/b/x", []),
+        ("FOO-BAR", "/b/x", []),
+        ("get", "/b/x", []),
+        ("GET", "/b/x", ["Host: a b"]),
+        ("GET", "http://b.example:99999/b/x", []),
+        ("GET", "/b/x", ["Host: b.example", "Host: a.example"]),
+        ("POST", "/b/x", ["Transfer-Encoding: gzip"]),
+        ("POST", "/b/x", ["Transfer-Encoding: chunked", "Content-Length: 1"]),
+        ("POST", "/b/x", ["Expect: something"]),
+    ],
+)
+def test_what_is_refused_before_a_route_is_looked_for_is_refused_here(
+    method: str, url: str, headers: list[str]
+) -> None:
+    one = told(method, url, headers)
+    assert type(one.refusal) is RequestInvalidError
+    assert (one.route, one.considered, one.outgoing) == (None, (), None)
