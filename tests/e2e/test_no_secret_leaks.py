@@ -7,6 +7,7 @@ repr of every object of ours that is alive.
 import asyncio
 import gc
 import json
+import os
 import random
 import sys
 from contextlib import AsyncExitStack
@@ -18,7 +19,7 @@ import pytest
 from proxy.app import App
 from proxy.config.load import load
 from proxy.telemetry.logs import configure
-from tests.fakes.marked import CREDENTIALS, MARKS, hunted, marked
+from tests.fakes.marked import CREDENTIALS, ENVIRONMENT, MARKS, hunted, marked
 from tests.fakes.process import REPOSITORY, Proxy, completed, free_ports
 from tests.fakes.raw_client import NoAnswerError, RawClient
 
@@ -80,6 +81,7 @@ async def command(*arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "proxy", *arguments),
         cwd=REPOSITORY,
+        env={**os.environ, **ENVIRONMENT},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -89,7 +91,7 @@ async def command(*arguments: str) -> str:
 
 async def test_ten_thousand_failures_leak_no_secret() -> None:
     async with marked() as world:
-        async with Proxy(world.config, expected_errors=EXPECTED) as proxy:
+        async with Proxy(world.config, expected_errors=EXPECTED, environment=ENVIRONMENT) as proxy:
             seen = await asyncio.gather(*(fail(proxy.port, LINES // WORKERS, seed) for seed in range(WORKERS)))
             assert leaks(b"".join(seen).decode("latin-1")) == []
             proxy.write_config(world.config.replace("kind: basic", f"kind: {MARKS['password']}"))
@@ -108,12 +110,13 @@ async def test_ten_thousand_failures_leak_no_secret() -> None:
 
 def commands(file: str) -> list[list[str]]:
     """Return the commands that read a configuration with secrets in it."""
+    tried = ("text", "basic", "issued", "refused", "hidden", "broken")
     explain = ["explain", "GET", "/queried/echo/x?a=b", "--config", file, "--header"]
     return [
         ["check", file],
         [*explain, f"Authorization: Bearer {MARKS['own']}"],
         [*explain, f"Cookie: session={MARKS['cookie']}", "--json"],
-        *(["test", credential, "--config", file] for credential in ("text", "basic", "issued", "refused", "broken")),
+        *(["test", credential, "--config", file] for credential in tried),
     ]
 
 
@@ -125,7 +128,7 @@ async def test_no_repr_shows_a_secret(tmp_path: Path) -> None:
         file.write_text(completed(world.config, *ports))
         stream = stack.enter_context((tmp_path / "log").open("w"))
         logs = configure(stream)
-        app = App(file, load(file, {}), logs)
+        app = App(file, load(file, ENVIRONMENT), logs)
         try:
             await app.start()
             await asyncio.gather(*(fail(ports[0], 100, seed) for seed in range(4)))

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote, quote_plus
 
 from tests.fakes.process import ADMIN_KEY, free_ports
 from tests.fakes.raw_server import Link, RawServer
@@ -16,9 +17,9 @@ from tests.fakes.token_server import TokenServer
 
 NAMES: Final = (
     *("text", "queried", "baked", "user", "password", "form", "header", "body", "issued"),
-    *("caller", "wrong", "own", "cookie", "target"),
+    *("caller", "wrong", "own", "cookie", "target", "way"),
 )
-MARKS: Final = {name: f"LEAK{name}OfTheTests" for name in NAMES}
+MARKS: Final = {name: f"LEAK{name}OfTheTests" for name in NAMES} | {"variable": "LEAK variable/of the+tests"}
 """Every secret there is, by what it is."""
 
 
@@ -26,7 +27,12 @@ def hunted() -> tuple[str, ...]:
     """Return every spelling of a secret that must not be found anywhere."""
     pair = f"{MARKS['user']}:{MARKS['password']}"
     reprs = [base64.b64encode(text.encode()).decode().rstrip("=") for text in (pair, *MARKS.values())]
-    return (*(mark for name, mark in MARKS.items() if name != "user"), *reprs, ADMIN_KEY)
+    in_urls = (quote(MARKS["variable"], safe=""), quote_plus(MARKS["variable"]))
+    return (*(mark for name, mark in MARKS.items() if name != "user"), *reprs, *in_urls, ADMIN_KEY)
+
+
+ENVIRONMENT: Final = {"LEAK_WAY": MARKS["way"]}
+"""What the configuration refers to."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,12 @@ credentials:
   issued: {{kind: http_request, allow_plain_http: true, token: {token}, request: {{url: '{token_url}', {request}}}}}
   refused: {{kind: http_request, allow_plain_http: true, token: {token}, request: {{url: '{refusal}/', {request}}}}}
   dead: {{kind: http_request, allow_plain_http: true, token: {token}, request: {{url: '{dead}/', {request}}}}}
+  hidden:
+    kind: http_request
+    allow_plain_http: true
+    token: {token}
+    variables: {{V: "{variable}"}}
+    request: {{url: '{dead}/${{env:LEAK_WAY}}/{{{{ V }}}}/token', {request}}}
   broken: {{kind: http_request, allow_plain_http: true, token: {token}, request: {{url: '{echo}/', {request}}}}}
 routes:
 {routes}
@@ -80,7 +92,7 @@ routes:
 REQUEST: Final = (
     'method: POST, form: {{client_secret: "{form}"}}, headers: {{X-Secret: "{header}"}}, query: {{key: "{body}"}}'
 )
-CREDENTIALS: Final = ("text", "queried", "baked", "basic", "issued", "refused", "dead", "broken")
+CREDENTIALS: Final = ("text", "queried", "baked", "basic", "issued", "refused", "dead", "hidden", "broken")
 
 
 @asynccontextmanager
