@@ -7,6 +7,7 @@ everything else ends in CLOSED. Promised:
 - bytes on an IDLE connection close it and are nobody's answer (RFC 9112 §9.2), like bytes behind a complete answer;
 - the head of the answer reaches the waiter once, with the whole body if that came in the same read;
 - an answer that breaks off raises; it never looks complete (RFC 9112 §8);
+- an answer that came before the request was read counts, even if the upstream then resets the connection;
 - no more than `BUFFER` bytes of a body wait for a slow caller: reading pauses until they are taken.
 """
 
@@ -15,6 +16,7 @@ from typing import Final, Protocol, cast
 
 from proxy.core.errors import ProxyError, UpstreamTimeoutError, UpstreamUnreachableError
 from proxy.net.answer import AnswerReader, Informational
+from proxy.net.leftover import leftover
 
 BUFFER: Final = 256 * 1024
 FOREVER: Final = float("inf")
@@ -205,7 +207,11 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Hear that the connection ended: in good order, or in the middle of something."""
-        self._transport = None
+        transport, self._transport = self._transport, None
+        # What is left on a connection used before may have lain there before the request, and be nobody's.
+        fresh = self.used == 1 and not self._closed
+        if exc is not None and fresh and transport is not None and (data := leftover(transport)):
+            self.data_received(data)
         if self._answered is None or (exc is None and self._ended and self.answer.end()):
             self._wake(None)
             self.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import select
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -309,6 +310,107 @@ async def test_a_reset_behind_a_complete_answer_takes_nothing_from_it() -> None:
         assert await rest(connection) == b"ok"
         connection.release()
         assert (pool.idle, pool.closed) == ([], [connection])
+
+
+# Answers that come before the request was read
+
+
+TOO_LARGE: Final = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 4\r\nConnection: close\r\n\r\nless"
+UPLOADS: Final = 20
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[tuple[Connection, socket.socket]]:
+    """Open a connection to a plain socket, which acts while the loop stands still: nothing is read in between."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connection = Connection(Pool(), loop, 300.0)
+        await loop.create_connection(lambda: connection, *server.getsockname())
+        upstream, _ = server.accept()
+    with upstream:
+        yield connection, upstream
+    connection.close()
+    await asyncio.sleep(0)
+
+
+async def half_sent(connection: Connection, upstream: socket.socket) -> "asyncio.Future[None]":
+    """Send the head of a request, and wait until it has arrived; return the future of its answer."""
+    answered = connection.begin(head_only=False, timeout=60.0, informational=None)
+    connection.write(POST % (10 * BUFFER))
+    await until(lambda: select.select([upstream], [], [], 0)[0])
+    return answered
+
+
+async def write_into_the_reset(connection: Connection, upstream: socket.socket) -> None:
+    """Have the upstream close without having read the request, which resets the connection, and write more of it."""
+    upstream.close()
+    connection.write(b"x" * BUFFER)
+    await until(lambda: connection.is_closed)
+    with pytest.raises(ProxyError):
+        await connection.drained()
+
+
+async def test_an_answer_counts_even_if_writing_fails_before_it_was_read() -> None:
+    for _ in range(UPLOADS):
+        async with opened() as (connection, upstream):
+            answered = await half_sent(connection, upstream)
+            upstream.sendall(TOO_LARGE)
+            await write_into_the_reset(connection, upstream)
+            await answered
+            assert (connection.answer.status, await rest(connection)) == (413, b"less")
+
+
+async def test_half_an_answer_is_no_more_than_that_when_writing_fails() -> None:
+    async with opened() as (connection, upstream):
+        answered = await half_sent(connection, upstream)
+        upstream.sendall(TOO_LARGE[:-2])
+        await write_into_the_reset(connection, upstream)
+        await answered
+        assert (connection.answer.status, await connection.more()) == (413, b"le")
+        with pytest.raises(UpstreamUnreachableError):
+            await connection.more()
+
+
+async def test_a_body_that_lasts_until_the_end_is_not_ended_by_a_write_that_fails() -> None:
+    async with opened() as (connection, upstream):
+        answered = await half_sent(connection, upstream)
+        upstream.sendall(b"HTTP/1.1 413 Content Too Large\r\n\r\nless")
+        await write_into_the_reset(connection, upstream)
+        await answered
+        with pytest.raises(UpstreamUnreachableError):
+            await rest(connection)
+
+
+async def test_what_is_not_an_answer_is_told_so_when_writing_fails() -> None:
+    async with opened() as (connection, upstream):
+        answered = await half_sent(connection, upstream)
+        upstream.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+        await write_into_the_reset(connection, upstream)
+        with pytest.raises(UpstreamProtocolError):
+            await answered
+
+
+async def test_nothing_left_behind_is_no_answer_when_writing_fails() -> None:
+    async with opened() as (connection, upstream):
+        answered = await half_sent(connection, upstream)
+        await write_into_the_reset(connection, upstream)
+        with pytest.raises(BrokenOffError):
+            await answered
+
+
+async def test_bytes_that_may_have_come_before_the_request_are_not_its_answer() -> None:
+    async with opened() as (connection, upstream):
+        answered = await half_sent(connection, upstream)
+        upstream.recv(BUFFER)
+        upstream.sendall(OK)
+        connection.request_sent()
+        await answered
+        connection.release()
+        again = await half_sent(connection, upstream)
+        upstream.sendall(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await write_into_the_reset(connection, upstream)
+        with pytest.raises(BrokenOffError):
+            await again
 
 
 # Answers that are not sound
