@@ -32,13 +32,13 @@ class Template:
         pieces = _PLACE.split(text)  # literal, {{ name }} or None, %%name%% or None, literal, ...
         literals = pieces[::3]
         names = [braces or percents for braces, percents in zip(pieces[1::3], pieces[2::3], strict=True)]
+        self.names: frozenset[str] = frozenset(names)
+        """The variables that it needs."""
         if any("{{" in literal for literal in literals):
             raise ValueError(
                 "`{{` begins a name here: write {{ NAME }}, and put a value that contains `{{` into a variable"
             )
         self._parts = (*zip(literals, [*names, None], strict=True),)
-        self.names: frozenset[str] = frozenset(names)
-        """The variables that it needs."""
 
     def render(self, variables: Mapping[str, str]) -> str:
         """Return the text with the variables' values in their places.
