@@ -261,6 +261,53 @@ async def test_the_replays_answer_is_looked_into_too() -> None:
         assert room.replays == {"rejected_again": 1}
 
 
+@pytest.mark.parametrize("framing", ["length", "chunked", "until the end"])
+async def test_a_slow_answer_is_held_back_no_longer_than_that_and_passes_byte_for_byte(
+    framing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.gateway.forward.HOLD", 0.005)
+    begun, rest = b'{"items": [' + bytes(range(128, 256)), b'0], "error": "expired"}'
+    heads = {
+        "length": b"Content-Length: %d\r\n\r\n" % len(begun + rest),
+        "chunked": b"Transfer-Encoding: chunked\r\n\r\n",
+        "until the end": b"Connection: close\r\n\r\n",
+    }
+    first, second = (chunked(begun), chunked(rest) + END) if framing == "chunked" else (begun, rest)
+    go = asyncio.Event()
+    steps = (request(), send(b"HTTP/1.1 200 OK\r\n" + heads[framing] + first), when(go), send(second), close)
+    async with gateway(steps, rules=rules({"json": "$.error", "equals": "expired"})) as (room, api):
+        async with RawClient(room.port) as caller:
+            await caller.send(asking())
+            await until(lambda: begun in caller.seen)
+            go.set()
+            answer = await caller.answer()
+        assert (answer.status, answer.body, answer.all("Proxy-Status")) == (200, begun + rest, [])
+        assert (len(api.requests), room.credential.count, room.replays) == (1, 1, {})
+        assert room.answers == {(200, "upstream"): 1}
+
+
+async def test_an_answer_that_trickles_is_held_back_no_longer_than_one_that_pauses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("proxy.gateway.forward.HOLD", 0.02)
+    enough = asyncio.Event()
+
+    async def trickle(link: Link) -> None:
+        while not enough.is_set():
+            await link.send(chunked(b" "))
+            await asyncio.sleep(0.001)
+        await link.send(chunked(b"{}") + END)
+
+    begun = send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    async with gateway((request(), begun, trickle), rules=rules({"json": "$.error"})) as (room, _):
+        async with RawClient(room.port) as caller:
+            await caller.send(asking())
+            await until(lambda: caller.seen)
+            enough.set()
+            answer = await caller.answer()
+        assert (answer.status, answer.body.strip(), room.replays) == (200, b"{}", {})
+
+
 # When the body is not remembered
 
 
@@ -314,6 +361,26 @@ async def test_a_body_that_is_still_coming_when_it_is_refused_is_replayed_to_its
         assert room.replays == {"succeeded": 1}
 
 
+async def test_a_body_that_grows_too_long_while_the_token_is_renewed_is_refused_and_never_sent_cut_short() -> None:
+    begun, over = b"begun", b" and too long"
+    steps = (head(), send(REFUSED))
+    async with gateway(steps, (judging,), limits={"body": "10B"}) as (room, api), RawClient(room.port) as caller:
+        await room.source.obtain()
+        room.credential.hold()
+        await caller.send(CHUNKED + chunked(begun))
+        await until(lambda: room.credential.in_flight)
+        await caller.send(chunked(over) + END)
+        await until(lambda: "pour a request body" not in {task.get_name() for task in asyncio.all_tasks()})
+        room.credential.release()
+        answer = await caller.answer()
+        assert (answer.status, b"/errors/request-too-large" in answer.body) == (413, True)
+        await until(lambda: room.plan.metrics.in_flight == 0)
+        assert room.plan.upstream.connections == 0
+        await until(lambda: all(link.ended.is_set() for link in api.links))
+        assert (api.requests, api.faults) == ([], [])
+        assert (room.replays, room.answers) == ({}, {(413, "proxy"): 1})
+
+
 # When there is no other token
 
 
@@ -335,6 +402,26 @@ async def test_a_refused_token_that_cannot_be_replaced_is_told_with_its_reason(e
         assert int(answer.header("Retry-After")) >= 1
         assert (len(api.requests), room.replays) == (1, {})
         assert room.plan.upstream.connections <= 1
+
+
+async def test_a_path_that_refuses_every_token_takes_none_from_the_others_while_no_other_can_be_had() -> None:
+    async def picky(link: Link) -> None:
+        number = 0
+        while True:
+            number += 1
+            await link.until(lambda: len(link.requests) >= number)  # noqa: B023 - it is awaited before the number grows
+            await link.send(REFUSED if link.requests[-1].target.startswith(b"/picky") else OK)
+
+    async with gateway((picky,)) as (room, api):
+        await room.source.obtain()
+        room.credential.always = transient()
+        for _ in range(4):
+            answer = await ask(room, asking().replace(b"/x", b"/picky"))
+            assert (answer.status, b"/errors/token-unavailable" in answer.body) == (502, True)
+            assert b'"reason":"provider_5xx"' in answer.body
+            assert (await ask(room, asking())).status == 200
+        assert {one.one("Authorization") for one in api.requests} == {b"Bearer planted-1"}
+        assert (len(api.requests), room.credential.count) == (8, 2)
 
 
 async def test_a_token_that_was_renewed_time_and_again_stays_and_the_refusal_passes() -> None:
