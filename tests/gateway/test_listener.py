@@ -279,6 +279,56 @@ async def test_a_caller_that_sends_requests_without_end_is_held_back() -> None:
         await until(lambda: caller.wire.reading)
 
 
+async def test_a_caller_that_takes_no_answer_gets_no_further_one_until_it_does() -> None:
+    handled: list[str] = []
+
+    async def note(inbound: Inbound) -> bool:
+        handled.append(inbound.message.path)
+        return await answer_empty(inbound)
+
+    async with Caller(Listener(note, refuse, FakeClock())) as caller:
+        caller.stall()
+        caller.send(b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(3)))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert handled == ["/0"]
+        caller.resume()
+        await until(lambda: handled == ["/0", "/1", "/2"])
+        assert caller.got.count(b"204") == 3
+
+
+async def test_a_caller_that_reads_nothing_piles_up_no_answers_and_gets_them_all_in_order_once_it_reads() -> None:
+    handled: list[int] = []
+    size, count = 40 * KiB, 600
+
+    async def large(inbound: Inbound) -> bool:
+        number = int(inbound.message.path[1:])
+        handled.append(number)
+        body = b"%d " % number + b"x" * size
+        inbound.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        return inbound.keep_alive
+
+    async with listening(large) as room, RawClient(room.port) as caller:
+        caller._transport.pause_reading()
+        await until(lambda: room.connections == 1)
+        (connection,) = room.listener.connections
+        transport: Any = connection.transport
+        sending = asyncio.get_running_loop().create_task(
+            caller.send(b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(count)))
+        )
+        await until(lambda: connection._paused)
+        stopped_at = len(handled)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert connection._paused
+        assert len(handled) == stopped_at < count
+        assert transport.get_write_buffer_size() < 4 * size
+        caller._transport.resume_reading()
+        await sending
+        answers = [await caller.answer() for _ in range(count)]
+        assert [int(answer.body.split()[0]) for answer in answers] == handled == list(range(count))
+
+
 async def test_a_body_that_nobody_reads_is_not_taken_without_end() -> None:
     async def wait(_: Inbound) -> bool:
         await asyncio.Event().wait()
