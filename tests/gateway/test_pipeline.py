@@ -171,6 +171,31 @@ async def test_a_request_that_could_not_be_read_is_answered_and_written_down() -
         assert room.lines.seen[0]["reason"] == "request-invalid"
 
 
+@pytest.mark.parametrize(
+    ("data", "number"),
+    [
+        (b"GET /x HTTP/1.1\r\nHost : api.example\r\n\r\n", 400),
+        (asking(more="X-Long: %s\r\n" % ("x" * 20_000)), 431),
+        (b"GET /x HTTP/1.1\r\n\r\n", 400),
+        (asking(method="TRACE"), 400),
+        (asking(more="Expect: wonders\r\n"), 400),
+    ],
+    ids=["unparsable", "too large", "no host", "a method not served", "an unknown expectation"],
+)
+async def test_what_is_refused_before_anything_is_known_of_it_has_an_id_like_every_other(
+    data: bytes, number: int
+) -> None:
+    async with gateway() as (room, api):
+        answers = [await ask(room, data) for _ in range(2)]
+        identifiers = [answer.header("X-Request-Id").decode() for answer in answers]
+        assert [answer.status for answer in answers] == [number] * 2
+        assert all(identifiers)
+        assert len(set(identifiers)) == 2
+        assert [problem(answer)["instance"] for answer in answers] == identifiers
+        assert [line["request_id"] for line in room.lines.seen] == identifiers
+        assert api.links == []
+
+
 async def test_a_mistake_of_ours_is_answered_and_told_and_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async with gateway(**BREAKER) as (room, api):
 
@@ -285,13 +310,32 @@ async def test_an_api_that_does_not_answer_counts() -> None:
         assert state(room) is BreakerState.OPEN
 
 
-async def test_answers_that_break_off_count_though_they_had_begun_well() -> None:
-    begun = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nok"
-    async with gateway((request(), send(begun), close), **BREAKER) as (room, _):
-        for _ in range(3):
+BEGUN = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nok"
+MOSTLY = {"breaker": BREAKER["breaker"] | {"ratio": 0.6}}
+"""Opens at three failures only if successes are fewer than two."""
+
+
+async def test_an_answer_that_breaks_off_is_one_failure_and_no_success_though_it_had_begun_well() -> None:
+    async with gateway((request(), send(BEGUN), close), **MOSTLY) as (room, _):
+        for number in range(1, 4):
             with pytest.raises(NoAnswerError):
                 await ask(room)
-        assert state(room) is BreakerState.OPEN
+            assert state(room) is (BreakerState.OPEN if number == 3 else BreakerState.CLOSED)
+        assert room.event_names().count("breaker_opened") == 1
+
+
+async def test_a_caller_that_leaves_in_the_middle_of_its_answer_counts_for_nothing() -> None:
+    leaving = [(request(), send(BEGUN))] * 4
+    async with gateway(*leaving, (request(), close), **MOSTLY) as (room, _):
+        for _ in leaving:
+            async with RawClient(room.port) as caller:
+                await caller.send(asking())
+                await until(lambda: caller.seen.endswith(b"ok"))
+        await until(lambda: at_rest(room))
+        assert (state(room), room.plan.breaker.opened_total) == (BreakerState.CLOSED, 0)
+        for _ in range(3):
+            assert (await ask(room)).status == 502
+        assert state(room) is BreakerState.OPEN  # four successes would have kept it closed
 
 
 async def test_a_token_that_cannot_be_had_counts_and_one_that_can_does_not() -> None:
@@ -381,6 +425,56 @@ async def test_a_probe_whose_caller_leaves_makes_room_for_the_next_at_once() -> 
             await probe.send(asking())
             await until(lambda: len(api.requests) == 4)
         await until(lambda: at_rest(room))
+        assert (await ask(room)).status == 200
+        assert state(room) is BreakerState.CLOSED
+
+
+async def test_a_probe_whose_answer_breaks_off_keeps_it_open() -> None:
+    async with gateway(*FAILING, (request(), send(BEGUN), close), **BREAKER) as (room, api):
+        await opened(room)
+        with pytest.raises(NoAnswerError):
+            await ask(room)
+        assert state(room) is BreakerState.OPEN
+        assert code(await ask(room)) == "circuit-open"
+        assert len(api.links) == 4
+        assert "breaker_closed" not in room.event_names()
+
+
+async def test_a_probe_with_a_length_closes_it_at_its_end_and_not_before() -> None:
+    go = asyncio.Event()
+    async with gateway(*FAILING, (request(), send(BEGUN), when(go), send(b"x" * 97)), **BREAKER) as (room, _):
+        await opened(room)
+        async with RawClient(room.port) as probe:
+            await probe.send(asking())
+            await until(lambda: probe.seen.endswith(b"ok"))
+            assert state(room) is BreakerState.HALF_OPEN
+            go.set()
+            assert (await probe.answer()).status == 200
+        assert state(room) is BreakerState.CLOSED
+
+
+@pytest.mark.parametrize("framing", [b"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n", b"\r\nfirst"])
+async def test_a_probe_without_an_end_closes_it_at_its_first_byte(framing: bytes) -> None:
+    endless = (request(), send(b"HTTP/1.1 200 OK\r\n" + framing))
+    async with gateway(*FAILING, endless, (answer_each,), **BREAKER) as (room, _):
+        await opened(room)
+        async with RawClient(room.port) as probe:
+            await probe.send(asking())
+            await until(lambda: b"first" in probe.seen)
+            assert state(room) is BreakerState.CLOSED
+            assert (await ask(room)).status == 200
+        await until(lambda: at_rest(room))
+        assert state(room) is BreakerState.CLOSED
+
+
+async def test_a_probe_whose_caller_leaves_in_the_middle_of_its_answer_makes_room_for_the_next() -> None:
+    async with gateway(*FAILING, (request(), send(BEGUN)), (answer_each,), **BREAKER) as (room, _):
+        await opened(room)
+        async with RawClient(room.port) as probe:
+            await probe.send(asking())
+            await until(lambda: probe.seen.endswith(b"ok"))
+        await until(lambda: at_rest(room))
+        assert state(room) is BreakerState.HALF_OPEN
         assert (await ask(room)).status == 200
         assert state(room) is BreakerState.CLOSED
 
