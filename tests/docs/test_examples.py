@@ -94,7 +94,7 @@ def test_json_is_json(fence: Fence) -> None:
 
 @pytest.mark.parametrize("fence", all_fences("python"), ids=str)
 def test_python_is_python(fence: Fence) -> None:
-    assert compile(fence.text, str(fence), "exec")
+    assert compile(fence.text, str(fence), "exec").co_code
 
 
 def test_every_example_has_its_line_in_the_documentation() -> None:
