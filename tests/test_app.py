@@ -428,3 +428,4 @@ async def test_signals_reload_and_end_it(tmp_path: Path, monkeypatch: pytest.Mon
                 os.kill(os.getpid(), number)
                 await until(lambda: f'"{event}"' in log.read_text())  # noqa: B023 - it is awaited at once
             await asyncio.wait_for(serving, 10)
+        assert log.read_text().count('"config_reloaded"') == 1
