@@ -429,6 +429,18 @@ async def test_a_probe_whose_caller_leaves_makes_room_for_the_next_at_once() -> 
         assert state(room) is BreakerState.CLOSED
 
 
+async def test_a_probe_that_is_refused_for_its_own_sake_makes_room_for_the_next_at_once() -> None:
+    async with gateway(*FAILING, (head(),), (answer_each,), limits={"body": "10B"}, **BREAKER) as (room, api):
+        await opened(room)
+        async with RawClient(room.port) as probe:
+            await probe.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+            await until(lambda: len(api.links) == 4)
+            await probe.send(b"6\r\n world\r\n")
+            assert (await probe.answer()).status == 413
+        assert (await ask(room)).status == 200
+        assert state(room) is BreakerState.CLOSED
+
+
 async def test_a_probe_whose_answer_breaks_off_keeps_it_open() -> None:
     async with gateway(*FAILING, (request(), send(BEGUN), close), **BREAKER) as (room, api):
         await opened(room)
