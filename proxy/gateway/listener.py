@@ -93,7 +93,11 @@ class CallerConnection(RequestHandler):
             return
         while not self._force_close:
             if not self._messages:
-                await self._next_message()
+                self._waiter = self._loop.create_future()
+                try:
+                    await self._waiter
+                finally:
+                    self._waiter = None
             message, payload = self._messages.popleft()
             if self._parser is not None:
                 self._parser.message_consumed()
@@ -135,13 +139,6 @@ class CallerConnection(RequestHandler):
             payload.set_exception(error)
             # A reader that the end of a chunk has just woken goes back to waiting without looking: tell it behind that.
             self._loop.call_soon(payload.set_exception, error)
-
-    async def _next_message(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
 
     def _make_room(self) -> None:
         """Let the parser go on if it stopped for too many requests that waited."""

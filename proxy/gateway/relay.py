@@ -85,13 +85,14 @@ class Relay:
             drops = drops | connection_named(fields)
         if request.signed_query:
             fields = without_echo(fields, request.signed_query)
-        lines = [b"%b: %b\r\n" % field for name, field in zip(names, fields, strict=True) if name not in drops]
+        kept = [field for name, field in zip(names, fields, strict=True) if name not in drops]
         if b"x-request-id" not in names:  # the API's own word for this request comes first: its support asks for it
-            lines.append(b"X-Request-Id: %b\r\n" % request.trace.identifier.encode("ascii"))
+            kept.append((b"X-Request-Id", request.trace.identifier.encode("ascii")))
         return b"".join(
             (
                 STATUS_LINES[answer.status],
-                *lines,
+                b"\r\n".join(map(b": ".join, kept)),
+                b"\r\n" if kept else b"",
                 _VIA,
                 request.note,
                 self._framing(answer.status, answer.length, size),

@@ -35,6 +35,7 @@ class LogSink:
         self._lock = threading.Lock()
         self._filled = threading.Event()
         self._closing = threading.Event()
+        self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
@@ -42,7 +43,7 @@ class LogSink:
         """Take a line, newline included, to be written soon. Never waits; drops the line when too many wait."""
         size = len(line)
         with self._lock:
-            if self._size + size > self._limit or self._closing.is_set():
+            if self._size + size > self._limit or self._is_closing:
                 self.dropped += 1
                 return
             self._size += size
@@ -52,6 +53,7 @@ class LogSink:
 
     def close(self, patience: float = FAREWELL) -> None:
         """Write what waits, for at most `patience` seconds; what nobody reads by then is lost."""
+        self._is_closing = True
         self._closing.set()
         self._filled.set()
         self._thread.join(patience)
