@@ -39,7 +39,8 @@ class Sender:
         self._runtime = runtime
         self._clock: Clock = runtime.clock
         self._events = events
-        self._rejected_again: dict[str, Signature] = {}
+        self._rejected_again: dict[str, list[str]] = {}
+        """By route, the fingerprints of the tokens that were told of last; the tokens themselves are not kept alive."""
 
     async def send(self, request: Request) -> Exchange:
         """Return the exchange whose answer is the caller's: the first one, or the replay's.
@@ -138,8 +139,9 @@ class Sender:
 
     def _tell_once(self, plan: RoutePlan, signature: Signature) -> None:
         """Record that new tokens were rejected as well: once for each, however many requests meet it."""
-        if self._rejected_again.get(plan.name) != signature:
-            self._rejected_again[plan.name] = signature
+        fingerprints = [held.token.value.fingerprint() for held in signature]
+        if self._rejected_again.get(plan.name) != fingerprints:
+            self._rejected_again[plan.name] = fingerprints
             self._events.record("warning", EventName.REJECTED_AGAIN, route=plan.name, credential=plan.credentials)
 
     def _give_up(self, request: Request, refused: Refused) -> None:
