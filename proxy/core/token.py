@@ -5,7 +5,9 @@ STALE    inside the safety window, or past its planned refresh: use it, and repl
 EXPIRED  wait for the replacement.
 
 The safety window is what the token endpoint gets in order to answer before the old token ends; the planned refresh is
-jittered, so that what was issued together is not replaced together.
+jittered, so that what was issued together is not replaced together. What tokens of the credential have taught of their
+true life (`proxy.core.trust`) brings the planned refresh forward, and nothing else: an early end is a belief, and while
+there is no replacement the token in hand is still tried.
 """
 
 from collections.abc import Mapping
@@ -77,14 +79,17 @@ def safety_window(lifetime: float, configured: float | None = None) -> float:
     return min(window, lifetime * LARGEST_WINDOW_SHARE)
 
 
-def plan(token: Token, *, window: float | None = None, jitter: float = 0.0) -> Lifetime:
+def plan(token: Token, *, window: float | None = None, jitter: float = 0.0, trusted: float | None = None) -> Lifetime:
     """Return when the token becomes STALE and EXPIRED.
 
-    `window` is the configured safety window in seconds; `jitter`, from -1 to 1, moves the planned refresh.
+    `window` is the configured safety window in seconds; `jitter`, from -1 to 1, moves the planned refresh; `trusted` is
+    the age in seconds up to which such tokens have been seen to work, None when nothing is known but what they say.
     """
-    if token.expires_at is None:
+    lifetime = inf if token.expires_at is None else max(0.0, token.expires_at - token.issued_at)
+    believed = lifetime if trusted is None else min(lifetime, trusted)
+    if believed == inf:
         return FOREVER
-    lifetime = max(0.0, token.expires_at - token.issued_at)
-    refresh = lifetime * PLANNED_REFRESH_SHARE * (1.0 + PLANNED_REFRESH_JITTER * jitter)
-    stale_at = min(token.issued_at + refresh, token.expires_at - safety_window(lifetime, window))
-    return Lifetime(stale_at, token.expires_at)
+    stale_at = token.issued_at + believed * PLANNED_REFRESH_SHARE * (1.0 + PLANNED_REFRESH_JITTER * jitter)
+    if token.expires_at is None:
+        return Lifetime(stale_at, inf)
+    return Lifetime(min(stale_at, token.expires_at - safety_window(lifetime, window)), token.expires_at)
