@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from proxy.core import http_date
+
 RawHeaders = Iterable[tuple[bytes, bytes]]
 """Header lines as they stood on the wire: order, case and bytes untouched."""
 
@@ -47,6 +49,9 @@ class Injection:
 
 NOTHING: Final = Injection()
 
+CLOCK_TOLERANCE: Final = 2.0
+"""Seconds by which clocks may seem to differ while they agree: a Date has whole seconds, and its reply travelled."""
+_AGE: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}|no content-type")
 
 
@@ -64,6 +69,26 @@ class Reply:
         """Return the first value of that header, or None."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+    @property
+    def age(self) -> float:
+        """Return how many seconds the reply lay in caches on its way (RFC 9111 §5.1); 0 when it does not say."""
+        given = (self.header("Age") or "").partition(",")[0].strip()
+        return float(given) if _AGE.fullmatch(given) else 0.0
+
+    @property
+    def clock_offset(self) -> float | None:
+        """Return by how many seconds the sender's clock was ahead of ours when the reply was received.
+
+        Its `Date` (RFC 9110 §6.6.1) is what that clock showed when the reply was made, which is its age ago. A
+        difference within `CLOCK_TOLERANCE` is none. None: there is no Date, it is malformed, or there are several.
+        """
+        dates = [value for key, value in self.headers if key.lower() == "date"]
+        date = http_date.read(dates[0], self.received_at) if len(dates) == 1 else None
+        if date is None:
+            return None
+        offset = date + self.age - self.received_at
+        return offset if abs(offset) > CLOCK_TOLERANCE else 0.0
 
     @property
     def media_type(self) -> str:
