@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from proxy.core.clock import Clock
 from proxy.core.message import Reply
 from proxy.core.rejection import DEFAULT_RULES, RejectionSettings
+from proxy.core.secret import Secret
 from proxy.core.settings import Duration, Settings
 from proxy.core.token import Token
 from proxy.credentials.reading import TokenReader, found_in
@@ -62,6 +63,11 @@ class Credential(ABC):
     """False: the token is part of the configuration; fetching again yields the same value."""
     reader: TokenReader | None = None
     """How it reads the reply that brings its token; None: it asks nobody."""
+
+    lineage: tuple[str | Secret, ...] | None = None
+    """None: each fetch stands alone. Else a fetch may use up what the reply before it brought (a one-time refresh
+    token), and this is what the first one began with: while it stays the same, the chain of `Token.variables` goes on,
+    whatever else is configured anew. Such a fetch is never begun without the fleet's lock."""
 
     def __init__(self, name: str, settings: CredentialSettings, endpoint: Endpoint, clock: Clock) -> None:
         self.name = name
