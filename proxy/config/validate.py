@@ -74,7 +74,7 @@ def validate(root: Node, resolution: Resolution, open_ends: frozenset[Loc], surr
         open_ends: values that a problem was noted of already: stand-ins take their places.
         surroundings: where the files stand that the configuration names.
     """
-    context = {"find": surroundings.find}
+    context = {"find": surroundings.find, "place": surroundings.directory.joinpath}
     options: dict[Loc, tuple[Any, ...]] = {loc: _readings(value) for loc, value in resolution.values.items()}
     options |= {loc: (value,) for loc, value in resolution.escaped.items()}
     options |= dict.fromkeys(open_ends, STAND_INS)

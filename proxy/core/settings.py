@@ -82,6 +82,20 @@ def find_file(value: Any, info: ValidationInfo) -> Any:
     return find(value)
 
 
+def place_file(value: Any, info: ValidationInfo) -> Any:
+    """Turn a path into one that does not depend on the working directory, as `find_file` does, of a file of our own.
+
+    Raises:
+        ValueError: the value is not a path.
+    """
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("must be the path of a file, as a text")
+    place: Callable[[str], Path] = (info.context or {}).get("place", Path)
+    return place(value)
+
+
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
@@ -99,3 +113,6 @@ Size = Annotated[
 
 ConfigFile = Annotated[Path, BeforeValidator(find_file), WithJsonSchema({"type": "string", "examples": ["ca.pem"]})]
 """A file that belongs to the configuration: relative to it, and watched with it."""
+
+DataFile = Annotated[Path, BeforeValidator(place_file), WithJsonSchema({"type": "string", "examples": ["tokens.db"]})]
+"""A file that Countersign itself writes: relative to the configuration, and not a part of it."""

@@ -3,5 +3,6 @@
 from proxy.core.kinds import Table
 from proxy.stores.base import Store
 from proxy.stores.memory import Memory
+from proxy.stores.sqlite import Sqlite
 
-KINDS: Table[type[Store]] = Table("proxy.stores", {"memory": Memory})
+KINDS: Table[type[Store]] = Table("proxy.stores", {"memory": Memory, "sqlite": Sqlite})

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
-from proxy.core.settings import ConfigFile, Duration, Settings, Size, spell_duration, spell_size
+from proxy.core.settings import ConfigFile, DataFile, Duration, Settings, Size, spell_duration, spell_size
 
 
 class Inner(Settings):
@@ -22,6 +22,7 @@ class Record(Settings):
     room: Size = 1024
     """How much."""
     file: ConfigFile | None = None
+    written: DataFile | None = None
     inner: Inner = Inner()
 
 
@@ -120,3 +121,17 @@ def test_whoever_reads_the_configuration_says_where_its_files_are() -> None:
 def test_what_is_no_path_is_refused(value: Any) -> None:
     with pytest.raises(ValidationError, match="path of a file"):
         Record.model_validate({"file": value})
+
+
+def test_a_file_that_is_written_is_placed_relative_to_what_the_loader_says_and_is_not_read() -> None:
+    context = {"place": Path("/etc/countersign").joinpath, "find": None}
+    placed = Record.model_validate({"written": "tokens.db"}, context=context)
+    assert placed.written == Path("/etc/countersign/tokens.db")
+    assert Record.model_validate({"written": "tokens.db"}).written == Path("tokens.db")
+    assert Record.model_validate({"written": Path("/var/tokens.db")}).written == Path("/var/tokens.db")
+
+
+@pytest.mark.parametrize("value", ["", 7, ["tokens.db"], "tokens\0.db"])
+def test_what_is_no_path_is_no_file_to_write(value: Any) -> None:
+    with pytest.raises(ValidationError, match="must be the path of a file, as a text"):
+        Record.model_validate({"written": value})

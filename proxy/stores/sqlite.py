@@ -1,0 +1,214 @@
+"""Records in a database file of this machine: nothing to run beside the proxy, shared by its processes, kept for good.
+
+Theory. SQLite blocks, so that all of it happens on one thread of the store's own, call after call; the event loop only
+waits, and not for longer than `PATIENCE`. Each promise of the family is one transaction on tables that every process
+sees (`sqlite_tables`). Whoever listens hears of a process's own changes as soon as they are made, and of others' at the
+next look, every `EVERY` seconds, in the order in which they were made (`sqlite_news`).
+"""
+
+import asyncio
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Final, Literal, TypeVar
+
+from proxy.core.settings import DataFile
+from proxy.net.runtime import Runtime
+from proxy.stores import sqlite_tables as tables
+from proxy.stores.base import LEASE, Lease, Listener, News, Record, Store, StoreError, StoreSettings
+from proxy.stores.lease import RenewedLease
+from proxy.stores.sqlite_file import TRY, DatabaseFile
+from proxy.stores.sqlite_news import Watcher
+from proxy.stores.sqlite_places import risks_of
+
+PATIENCE: Final = 2.0
+"""Seconds that a call may take, waiting for other processes included."""
+EVERY: Final = 0.025
+"""Seconds between two looks for what others changed."""
+SELDOM: Final = 1.0
+"""Seconds between two looks at most, while looking fails."""
+SWEEP: Final = 600.0
+"""Seconds after which a save also forgets what has run out."""
+
+_LATE: Final = "the token database (store.path) does not answer; look after its disk"
+_CLOSED: Final = "the token database was closed, for the process takes its leave"
+
+T = TypeVar("T")
+
+
+class SqliteSettings(StoreSettings):
+    """Keep tokens in a database file, for one process or several on one machine."""
+
+    kind: Literal["sqlite"]
+    """The store's kind."""
+    path: DataFile
+    """The file, relative to the configuration; it is made if it is missing, and its directory must exist."""
+
+
+class Sqlite(Store):
+    """One row per record, one per lock that somebody holds, and the last changes."""
+
+    Settings = SqliteSettings
+
+    def __init__(self, settings: SqliteSettings, runtime: Runtime) -> None:
+        self._path = settings.path
+        self._runtime = runtime
+        self._clock = runtime.clock
+        self._file = DatabaseFile(settings.path, self._clock.monotonic)
+        self._watcher = Watcher(self._file, self._clock.now)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="token-database")
+        self._listeners: list[Listener] = []
+        self._watching: asyncio.Task[None] | None = None
+        self._swept_at = float("-inf")
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        return f"<Sqlite, {'closed' if self._is_closed else 'in use'}>"
+
+    async def load(self, key: str) -> Record | None:
+        """Return the record under that key, with its age, or None."""
+        return await self._read(partial(tables.standing, key=key, now=self._clock.now()))
+
+    async def save(self, key: str, record: Record) -> Record:
+        """Put the record there if its order is higher than what stands; return what stands afterwards."""
+        standing = await self._write(partial(tables.put, key=key, record=record, now=self._clock.now()))
+        self._sweep_now_and_then()
+        return standing
+
+    async def drop(self, key: str, order: int) -> None:
+        """Forget the record unless its order is higher than that."""
+        await self._write(partial(tables.forget, key=key, order=order))
+
+    async def swap(self, key: str, old: bytes, new: bytes) -> bool:
+        """Put other data into the record if its data is still `old`."""
+        return await self._write(partial(tables.exchange, key=key, old=old, new=new))
+
+    async def keys(self) -> AsyncIterator[str]:
+        """Yield every key that has a record."""
+        last = ""
+        while page := await self._read(partial(tables.keys_after, key=last, now=self._clock.now())):
+            for key in page:
+                yield key
+            last = page[-1]
+
+    async def acquire(self, key: str) -> Lease | None:
+        """Take the key's lock if it is free."""
+        asked_at = self._clock.monotonic()
+        if await self._read(partial(tables.is_locked, key=key, monotonic=asked_at)):
+            return None  # whoever waits for it asks often, and would keep writers waiting
+        owner = secrets.token_hex(16)
+        let_go = partial(tables.let_go, key=key, owner=owner)
+        try:
+            is_ours = await self._write(
+                partial(tables.take, key=key, owner=owner, monotonic=asked_at), is_fleeting=True
+            )
+        except BaseException:  # whoever asked is gone or knows nothing, and yet the lock may be taken
+            self._submit(partial(self._change, let_go, asked_at + LEASE, is_fleeting=True))
+            raise
+        if not is_ours:
+            return None
+        return RenewedLease(
+            self._runtime,
+            key,
+            taken_at=asked_at,
+            renew=lambda: self._write(
+                partial(tables.prolong, key=key, owner=owner, monotonic=self._clock.monotonic()), is_fleeting=True
+            ),
+            let_go=lambda: self._write(let_go, is_fleeting=True),
+        )
+
+    def listen(self, listener: Listener) -> None:
+        """Tell this listener, on the event loop, of every change from now on."""
+        self._listeners.append(listener)
+        if self._watching is None and not self._is_closed:
+            self._loop = asyncio.get_running_loop()
+            self._thread.submit(self._look)  # at once: what is loaded after this call is not older than the first look
+            self._watching = self._runtime.spawn(self._watch(), name="watch the token database")
+
+    async def ping(self) -> None:
+        """Find out whether the database can be written to."""
+        await self._write(tables.touch)
+
+    async def risks(self) -> tuple[str, ...]:
+        """Return what about the file's place may lose records."""
+        return await self._call(lambda: risks_of(self._path))
+
+    def abandon(self, key: str) -> None:
+        """Other processes may need the key; it runs out by itself."""
+
+    async def close(self) -> None:
+        """Close the file and end the thread."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._watching is not None:
+            self._watching.cancel()
+        closed = self._thread.submit(self._file.close)
+        self._thread.shutdown(wait=False)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.wrap_future(closed)
+
+    async def _read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._call(partial(self._file.read, job, self._clock.monotonic() + PATIENCE))
+
+    async def _write(self, job: Callable[[sqlite3.Connection], T], *, is_fleeting: bool = False) -> T:
+        deadline = self._clock.monotonic() + PATIENCE
+        return await self._call(partial(self._change, job, deadline, is_fleeting=is_fleeting))
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        """Have the thread do it; what has not begun by the time we give up is not done any more."""
+        if self._is_closed:
+            raise StoreError(_CLOSED)
+        try:
+            async with asyncio.timeout(PATIENCE + TRY):
+                return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except TimeoutError:
+            raise StoreError(_LATE) from None
+
+    def _submit(self, work: Callable[[], object]) -> None:
+        """Have the thread do it, if it can, some time."""
+        if not self._is_closed:
+            self._thread.submit(work)
+
+    def _sweep_now_and_then(self) -> None:
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        if monotonic - self._swept_at >= SWEEP:
+            self._swept_at = monotonic
+            sweep = partial(tables.sweep, now=now, monotonic=monotonic)
+            self._submit(partial(self._change, sweep, monotonic + PATIENCE))
+
+    async def _watch(self) -> None:
+        pause = EVERY
+        while True:
+            await self._clock.sleep(pause)
+            try:
+                await self._call(self._look)
+                pause = EVERY
+            except StoreError:
+                pause = min(2 * pause, SELDOM)
+
+    # On the thread
+
+    def _change(self, job: Callable[[sqlite3.Connection], T], deadline: float, *, is_fleeting: bool = False) -> T:
+        done = self._file.write(job, deadline, survives=not is_fleeting)
+        if self._listeners:
+            with suppress(StoreError):  # it is done all the same, and the next look will say that we missed something
+                self._look(own=True)
+        return done
+
+    def _look(self, *, own: bool = False) -> None:
+        news = self._watcher.look(self._clock.monotonic() + PATIENCE, own=own)
+        if news:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._tell, news)
+
+    # On the event loop
+
+    def _tell(self, news: list[News]) -> None:
+        for one in news:
+            for listener in self._listeners:
+                listener(one)
