@@ -35,6 +35,7 @@ NEVER_MIRRORED: Final = {"__init__.py", "__main__.py", "base.py"}
 HOMES: Final = {
     "yaml": {"proxy/config/document.py"},
     "redis": {"proxy/stores/redis.py"},
+    "cryptography": {"proxy/core/seal.py"},
     "prometheus_client": {"proxy/telemetry/metrics.py"},
     "jsonpath_ng": {"proxy/core/json_path.py"},
     "aiohttp.ClientSession": {"proxy/net/session.py", "proxy/net/endpoint.py"},

@@ -1,0 +1,145 @@
+"""Seals what outlives the process, so that only a holder of one of the keys can read it, and only in its own place.
+
+Theory. The first key seals, any key opens: to change keys, put the new one in front, seal everything again, take the
+old one away. A sealed text begins with its format and the id of its key, in the clear; the rest is AES-256-GCM under
+a random nonce (NIST SP 800-38D §8.2.2: at most 2**32 sealings a key). It opens only in the context that it was closed
+in, so that whoever may write to a store cannot put one record in another's place. What is used of a key is derived
+from it by HKDF (RFC 5869), a value for each purpose.
+"""
+
+import base64
+import binascii
+import os
+from collections.abc import Sequence
+from typing import Annotated, Final, Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from pydantic import AfterValidator, Field
+
+from proxy.core.secret import Secret
+from proxy.core.settings import Settings
+
+KEY_BYTES: Final = 32
+
+_FORMAT: Final = b"\x01"
+_ID_BYTES: Final = 8
+_NONCE_BYTES: Final = 12
+_HEAD_BYTES: Final = len(_FORMAT) + _ID_BYTES
+_FRONT_BYTES: Final = _HEAD_BYTES + _NONCE_BYTES
+_WHAT_A_KEY_IS: Final = (
+    "a sealing key is 32 random bytes in base64, 44 characters on one line; `countersign keygen` prints a new one"
+)
+
+
+class SealError(Exception):
+    """This does not open: it is damaged, or was closed in another context. Says which part; holds no secret."""
+
+
+class UnknownKeyError(SealError):
+    """This was sealed with a key that is not among ours."""
+
+
+def new_key() -> str:
+    """Return a new key, as it stands in a file: 32 random bytes in base64."""
+    return base64.b64encode(os.urandom(KEY_BYTES)).decode()
+
+
+def checked_key(key: Secret) -> Secret:
+    """Return the key.
+
+    Raises:
+        ValueError: it is none; says what one looks like and nothing of this one.
+    """
+    _bytes_of(key)
+    return key
+
+
+SealingKey = Annotated[Secret, AfterValidator(checked_key)]
+"""32 random bytes in base64."""
+
+
+class SealSettings(Settings):
+    """What seals everything secret that is stored."""
+
+    keys: Annotated[tuple[SealingKey, ...], Field(strict=False)] = ()
+    """Newest first: the first one seals, any of them opens. `countersign keygen` makes one."""
+
+
+class Seal:
+    """Closes and opens with a set of keys."""
+
+    def __init__(self, keys: Sequence[Secret]) -> None:
+        """Read the keys, newest first.
+
+        Raises:
+            ValueError: there is none, or one of them is no key.
+        """
+        if not keys:
+            raise ValueError("a seal needs a key; `countersign keygen` prints a new one")
+        roots = [_bytes_of(key) for key in keys]
+        self._ciphers = {_derived(root, "key id", _ID_BYTES): AESGCM(_derived(root, "AES-256-GCM")) for root in roots}
+        self._newest = next(iter(self._ciphers))
+        self._identities = _derived(roots[-1], "identities")
+
+    def __repr__(self) -> str:
+        return f"<Seal, {len(self._ciphers)} keys>"
+
+    @classmethod
+    def of_this_process(cls) -> Self:
+        """Return a seal whose only key is random and dies with the process."""
+        return cls([Secret(new_key())])
+
+    def close(self, plain: bytes, context: bytes) -> bytes:
+        """Return the text, sealed with the newest key; it opens in this context alone."""
+        head, nonce = _FORMAT + self._newest, os.urandom(_NONCE_BYTES)
+        return head + nonce + self._ciphers[self._newest].encrypt(nonce, plain, head + context)
+
+    def open(self, sealed: bytes, context: bytes) -> bytes:
+        """Return what was sealed.
+
+        Raises:
+            UnknownKeyError: with a key that is not among ours.
+            SealError: it is damaged, or it was closed in another context.
+        """
+        if not sealed.startswith(_FORMAT):
+            raise SealError("this is not sealed, or by a newer Countersign")
+        if len(sealed) < _FRONT_BYTES:
+            raise SealError("what was sealed is cut short")
+        head, nonce = sealed[:_HEAD_BYTES], sealed[_HEAD_BYTES:_FRONT_BYTES]
+        cipher = self._ciphers.get(head[len(_FORMAT) :])
+        if cipher is None:
+            raise UnknownKeyError("this was sealed with a key that is not configured")
+        try:
+            return cipher.decrypt(nonce, sealed[_FRONT_BYTES:], head + context)
+        except InvalidTag:
+            raise SealError("what was sealed is damaged, or was sealed for another place") from None
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Return True when it was sealed with the newest key, in the format of today."""
+        return sealed.startswith(_FORMAT + self._newest)
+
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 secret bytes for that purpose, the same in every process that shares the oldest key.
+
+        A key that is added in front changes none of them.
+        """
+        return _derived(self._identities, f"purpose {purpose}")
+
+
+def _bytes_of(key: Secret) -> bytes:
+    try:
+        root = base64.b64decode(key.reveal(), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(_WHAT_A_KEY_IS) from None
+    if len(root) != KEY_BYTES:
+        raise ValueError(_WHAT_A_KEY_IS)
+    return root
+
+
+def _derived(root: bytes, purpose: str, length: int = KEY_BYTES) -> bytes:
+    """RFC 5869 §2.3; §3.3 lets a uniformly random key do without the first step."""
+    info = b"countersign seal: " + purpose.encode()
+    return HKDFExpand(algorithm=SHA256(), length=length, info=info).derive(root)
