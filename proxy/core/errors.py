@@ -10,6 +10,8 @@ from enum import Enum
 from pathlib import Path
 from typing import ClassVar, Final
 
+from proxy.core.secret import Secret
+
 DOCUMENTATION: Final = "https://countersign.example/errors/"
 
 
@@ -30,14 +32,25 @@ class FetchError(Exception):
     """A credential could not fetch a token. The message names the thing and the remedy and holds no secret."""
 
     def __init__(
-        self, reason: Reason, message: str, *, permanent: bool = False, retry_after: float | None = None
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        permanent: bool = False,
+        retry_after: float | None = None,
+        asked: bool = True,
     ) -> None:
         super().__init__(message)
         self.reason = reason
+        self.asked = asked
+        """False: the token endpoint was not asked, so this says nothing of it."""
         self.permanent = permanent
         """True: asking again cannot help until somebody changes something."""
         self.retry_after = retry_after
         """Seconds the provider asked us to wait, when it said so."""
+        self.variables: Mapping[str, Secret] = {}
+        """What the next fetch needs, when a reply brought that and no token that can be used: the next
+        `Token.variables`. Empty: what was held before still counts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ meet an open circuit are one event. Ids grow by one and are never given twice, s
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -15,7 +15,7 @@ import structlog
 
 from proxy.core.clock import Clock
 from proxy.telemetry.line import LEVELS, Level
-from proxy.telemetry.redaction import Value, clean_fields
+from proxy.telemetry.redaction import Value, clean_fields, tell
 
 LONGEST_PAGE: Final = 1000
 
@@ -54,9 +54,14 @@ class EventName(StrEnum):
     BREAKER_CLOSED = "breaker_closed"
     """A circuit that had opened is closed again."""
     STORE_FAILED = "store_failed"
-    """The token store did not do what it was asked (`operation`)."""
+    """The token store is down: it did not do what it was asked (`operation`), and `detail` says why. Held tokens go on
+    serving; the store is probed until it answers."""
+    RECORD_DAMAGED = "record_damaged"
+    """What the token store holds of a credential cannot be read (`detail` says where); the next token replaces it."""
     STORE_RECOVERED = "store_recovered"
-    """The token store does what it is asked again."""
+    """The token store answers a probe, and is used again."""
+    STORE_AT_RISK = "store_at_risk"
+    """The way the token store is run may lose what it keeps: `detail` says how, and what to do about it."""
     TASK_FAILED = "task_failed"
     """A mistake of ours; `detail` says where."""
     ADMIN_ACTION = "admin_action"
@@ -65,6 +70,11 @@ class EventName(StrEnum):
     """A wrong admin key came from `peer`."""
     ADMIN_LOCKED_OUT = "admin_locked_out"
     """Too many wrong admin keys came from `peer`; it is locked out for a minute."""
+    WEBHOOK_FAILED = "webhook_failed"
+    """A delivery failed after one that had not, the receiver wants nothing more (`gone`), or too many wait
+    (`queue_full`); `reason` and `detail` say which. Not sent by webhook."""
+    WEBHOOK_RECOVERED = "webhook_recovered"
+    """A delivery succeeded after failures. Not sent by webhook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,11 @@ class EventLog:
         self._events: deque[Event] = deque(maxlen=size)
         self._last_id = 0
         self._logger = structlog.get_logger()
+        self._followers: list[Callable[[Event], None]] = []
+
+    def follow(self, follower: Callable[[Event], None]) -> None:
+        """Tell this follower of each event from now on, as soon as it is recorded. What goes wrong in it is logged."""
+        self._followers.append(follower)
 
     def record(
         self,
@@ -116,25 +131,37 @@ class EventLog:
     ) -> None:
         """Remember that this happened, now, and write it to the log. `detail` is for people."""
         said = {"route": route, "credential": credential, "user": user, "reason": reason, "detail": detail}
-        clean = clean_fields(said | fields)
+        recorded = self._remember(level, event, said, fields)
+        for follower in self._followers:
+            try:
+                follower(recorded)
+            except Exception as error:  # noqa: BLE001 - whoever recorded the event has nothing to do with it
+                detail = f"a follower of {event.value}: {tell(error)}"
+                self._remember("error", EventName.TASK_FAILED, {"detail": detail}, {})
+
+    def _remember(
+        self, level: Level, event: EventName, said: Mapping[str, str | None], fields: Mapping[str, Value]
+    ) -> Event:
+        """Add the event to the history and to the log."""
+        clean = clean_fields({**said, **fields})
         self._last_id += 1
-        self._events.append(
-            Event(
-                id=self._last_id,
-                time=self._clock.now(),
-                level=level,
-                event=event,
-                route=_text(clean["route"]),
-                credential=_text(clean["credential"]),
-                user=_text(clean["user"]),
-                reason=_text(clean["reason"]),
-                detail=str(clean["detail"]),
-                fields={name: clean[name] for name in fields},
-            )
+        recorded = Event(
+            id=self._last_id,
+            time=self._clock.now(),
+            level=level,
+            event=event,
+            route=_text(clean.get("route")),
+            credential=_text(clean.get("credential")),
+            user=_text(clean.get("user")),
+            reason=_text(clean.get("reason")),
+            detail=str(clean["detail"]),
+            fields={name: clean[name] for name in fields},
         )
+        self._events.append(recorded)
         self._logger.log(
             LEVELS[level], event.value, **{name: value for name, value in clean.items() if value not in (None, "")}
         )
+        return recorded
 
     def query(
         self,

@@ -2,10 +2,12 @@
 
 Theory. Whoever fetches enters first and reports afterwards how it went, exactly once: `succeeded`, `failed` or `left`.
 Two memories learn from it, the failure memory (how long this very failure stands) and the breaker (whether the endpoint
-keeps failing). Each change for the worse or the better is one event, however many requests meet it.
+keeps failing). Each change for the worse or the better is one event in the fleet, told by whoever met it first,
+however many requests and replicas meet it after.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from proxy.core.breaker import Breaker, BreakerOpen, BreakerState
@@ -78,15 +80,30 @@ class Gate:
         self.breaker.release(permit, now)
         raise self.refusal(failure)
 
-    def succeeded(self, permit: Permit, *, asked: bool) -> None:
-        """There is a token; `asked`: the endpoint gave it, not the store."""
-        if asked:
-            self._record(permit, ok=True)
-        else:
-            self.left(permit)
+    def succeeded(self, permit: Permit) -> None:
+        """The endpoint gave a token."""
+        self._record(permit, ok=True)
         if self._memory.last is not None:
             self._memory.forget()
             self._events.record("info", EventName.REFRESH_RECOVERED, credential=self._credential)
+
+    def heard_success(self) -> None:
+        """Another replica got a token; it tells so itself, unless the failure was ours alone."""
+        before = self._memory.last
+        if before is not None:
+            self._memory.forget()
+            if not before.asked:
+                self._events.record("info", EventName.REFRESH_RECOVERED, credential=self._credential)
+
+    def heard_failure(self, failure: Failure) -> None:
+        """Another replica met with a failure, and tells so itself."""
+        self._memory.hear(failure)
+
+    def relent(self) -> None:
+        """What kept us from asking has passed: it is worth asking at once."""
+        failure = self._memory.last
+        if failure is not None and not failure.asked:
+            self._memory.hear(replace(failure, until=self._clock.monotonic()))
 
     def failed(self, permit: Permit, error: FetchError) -> Failure:
         """Remember that the fetch failed."""
@@ -96,7 +113,10 @@ class Gate:
             self._tell(EventName.REFRESH_FAILED, failure)
         if failure.permanent and (before is None or not before.permanent):
             self._tell(EventName.CREDENTIAL_NEEDS_PERSON, failure)
-        self._record(permit, ok=False)
+        if error.asked:
+            self._record(permit, ok=False)
+        else:
+            self.left(permit)
         return failure
 
     def left(self, permit: Permit) -> None:

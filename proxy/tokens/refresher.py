@@ -1,185 +1,145 @@
-"""Replaces one token: asks the store whether somebody has done it already, else the credential, and saves before use.
+"""Replaces one token for the whole fleet: waits for its turn, looks again, fetches, and saves before use.
 
-Theory. The refresher holds no token itself. The store's lock makes it one replacement per fleet; a store that does not
-answer costs that, and nothing else: what it does not give is a miss, what it does not take is used all the same. A
-generation is one more than every one that is known here or stored, and of two tokens the newer generation wins.
+Theory. The store's lock makes it one fetch per fleet. When the store cannot be reached, each process fetches for itself
+and keeps what it got until the store is back. What cannot be had again is spent with more care (`spending`): without
+the lock it is not spent at all.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from enum import Enum
+import random as chance
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
 
 from proxy.core.clock import Clock
 from proxy.core.errors import FetchError, Reason
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.token import Token
 from proxy.credentials.base import Credential
-from proxy.stores.base import Lease, Store, StoreError
+from proxy.stores.base import Lease, StoreError
 from proxy.telemetry.counts import FETCH_SUCCEEDED, CredentialMetrics
-from proxy.tokens.held import Held
+from proxy.tokens.account import Account
+from proxy.tokens.held import Held, Render
+from proxy.tokens.outcome import Fail, Outcome, Replacement, Setback, Trigger, not_asked
+from proxy.tokens.record import TokenRecord
+from proxy.tokens.spending import Spending
+from proxy.tokens.turn import look, take_turn
 
-
-class Trigger(Enum):
-    """Why a token is replaced."""
-
-    FIRST = "first"
-    STALE = "stale"
-    EXPIRED = "expired"
-    REJECTED = "rejected"
-    FORCED = "forced"
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the source knows when it asks for a replacement."""
-
-    token: Token | None
-    """The last token, whatever its age: the next fetch may need what it carries."""
-    generation: int
-    """The newest generation it ever held; what it takes must be newer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Replacement:
-    """A token that is saved and ready for use."""
-
-    held: Held
-    fetched: bool
-    """False: somebody else had fetched it, the store had it."""
+UNLOCKED_SPREAD: Final = 0.25
+"""Seconds over which replicas that cannot take turns spread their fetches."""
 
 
 class Refresher:
-    """One credential's way to its next token. `render` makes a token ready for use, or raises FetchError."""
+    """One credential's way to its next token."""
 
     def __init__(
         self,
         credential: Credential,
-        store: Store,
-        key: str,
+        account: Account,
         *,
-        render: Callable[[Token], Held],
+        render: Render,
         clock: Clock,
         metrics: CredentialMetrics,
+        random: Callable[[], float] = chance.random,
     ) -> None:
         self._credential = credential
-        self._store = store
-        self._key = key
+        self._account = account
         self._render = render
         self._clock = clock
         self._metrics = metrics
+        self._random = random
+        self._spending = Spending(account, self._fetch, self._clock) if account.durable else None
         self._retired = False
 
     def __repr__(self) -> str:
-        return f"<Refresher {self._key}>"
+        return f"<Refresher {self._account!r}>"
 
-    async def replace(self, known: Known, trigger: Trigger) -> Replacement:
-        """Return the next token.
-
-        Raises:
-            FetchError: there is none, and why.
-        """
+    async def replace(self, trigger: Trigger, than: int, fail: Fail) -> Outcome:
+        """Return a token newer than that generation, or why there is none."""
+        account = self._account
         if not self._credential.renewable:  # the token is part of the configuration: nobody else has a newer one
-            return Replacement(await self._fetch(None, known.generation + 1, trigger), fetched=True)
-        async with self._alone() as lease:
-            stored = await self._load()
-            taken = self._take(stored, known.generation) if trigger is not Trigger.FORCED else None
-            if taken is not None:
-                return Replacement(taken, fetched=False)
-            if stored is not None and trigger is Trigger.REJECTED:
-                await self._expire(stored)
-            previous = _newest(stored, known.token)
-            generation = 1 + max(known.generation, previous.generation if previous is not None else 0)
-            held = await self._fetch(previous, generation, trigger)
-            return Replacement(await self._keep(held, lease), fetched=True)
-
-    async def revoke(self, generation: int) -> None:
-        """Forget what is stored up to that generation.
-
-        Raises:
-            StoreError: it may still be there.
-        """
-        async with self._store.lock(self._key):
-            await self._store.drop(self._key, generation)
+            return await self._ask(trigger, fail, kept=False)
+        began = self._clock.monotonic()
+        try:
+            turn = await take_turn(account, than, trigger, self._clock, self._random)
+        except StoreError as error:
+            return await self._alone(trigger, fail, error)
+        finally:
+            self._metrics.lock_wait(self._clock.monotonic() - began)
+        if not isinstance(turn, Lease):
+            return turn
+        try:
+            return await self._lead(turn, than, trigger, fail)
+        finally:
+            if self._retired:
+                account.abandon()
+            with suppress(StoreError):
+                await turn.release()
 
     def retire(self) -> None:
         """Leave nothing behind in a store that is this process's own, now and after each replacement to come."""
         self._retired = True
-        self._store.abandon(self._key)
+        self._account.abandon()
 
-    async def _fetch(self, previous: Token | None, generation: int, trigger: Trigger) -> Held:
+    async def _lead(self, lease: Lease, than: int, trigger: Trigger, fail: Fail) -> Outcome:
+        try:
+            if (settled := await look(self._account, than, trigger)) is not None:
+                return settled
+        except StoreError as error:
+            if self._spending is not None:
+                return self._too_risky(fail, error)
+        record = self._account.record
+        if trigger is Trigger.REJECTED and record.generation == than and not record.is_rejected:
+            await self._account.keep(record.reject(self._clock.now()))  # so that nobody else begins with it
+        if self._spending is not None:
+            return await self._spending.spend(lease, trigger, fail)
+        return await self._ask(trigger, fail)
+
+    async def _alone(self, trigger: Trigger, fail: Fail, error: StoreError) -> Outcome:
+        """Do without the fleet."""
+        if self._spending is not None:
+            return self._too_risky(fail, error)
+        if trigger is Trigger.REJECTED:
+            self._account.record = self._account.record.reject(self._clock.now())
+        await self._clock.sleep(UNLOCKED_SPREAD * self._random())
+        return await self._ask(trigger, fail)
+
+    def _too_risky(self, fail: Fail, error: StoreError) -> Setback:
+        why = f"{error}; what can be spent once is not spent without the fleet's lock"
+        return Setback(fail(not_asked(why)), ours=True)
+
+    async def _ask(self, trigger: Trigger, fail: Fail, *, kept: bool = True) -> Outcome:
+        account = self._account
+        try:
+            held, record = await self._fetch(trigger)
+        except FetchError as error:
+            failure = fail(error)
+            if kept:
+                await account.keep(account.record.fail(failure, account.identity))
+            return Setback(failure, ours=True)
+        if kept:
+            await account.keep(record)
+        else:
+            account.record = record
+        return Replacement(account.usable(record.generation - 1) or held, fetched=True)
+
+    async def _fetch(self, trigger: Trigger) -> tuple[Held, TokenRecord]:
+        """Return a new token, ready for use, and the record that it begins. Raises FetchError."""
+        account = self._account
         began = self._clock.monotonic()
         outcome = Reason.INTERNAL.value
         try:
-            token = await self._credential.fetch(previous)
+            token = await self._credential.fetch(account.record.token)
             self._must_be_alive(token)
-            held = self._render(replace(token, generation=generation))
+            record = account.record.succeed(token, account.identity, self._clock.now())
+            held = self._render(record.token or token, record.trusted)
             outcome = FETCH_SUCCEEDED
         except FetchError as error:
             outcome = error.reason.value
             raise
         finally:
             self._metrics.fetched(trigger.value, outcome, self._clock.monotonic() - began)
-        return held
+        return held, record
 
     def _must_be_alive(self, token: Token) -> None:
         if token.expires_at is not None and token.expires_at <= self._clock.now():
             raise TokenRequestError(Symptom.EXPIRY_WRONG, "the token had expired when it arrived")
-
-    def _take(self, stored: Token | None, than: int) -> Held | None:
-        """Return the stored token if it is newer and good, so that no fetch is needed."""
-        if stored is None or stored.generation <= than:
-            return None
-        with suppress(FetchError):
-            held = self._render(stored)
-            if self._clock.now() < held.expires_at:
-                return held
-        return None
-
-    async def _keep(self, held: Held, lease: Lease | None) -> Held:
-        """Save the token, and return the one to use: it, or a newer one that somebody else saved meanwhile."""
-        generation = held.token.generation
-        if lease is not None and not lease.is_held:
-            # We were paused, and another may have gone ahead: of one generation, the one that is stored first stands.
-            taken = self._take(await self._load(), generation - 1)
-            if taken is not None:
-                return taken
-        standing = await self._save(held.token)
-        return self._take(standing, generation) or held
-
-    async def _expire(self, rejected: Token) -> None:
-        """Let nobody else begin with a token that was rejected, but keep what the next fetch may need of it."""
-        now = self._clock.now()
-        if rejected.expires_at is None or now < rejected.expires_at:
-            await self._save(replace(rejected, expires_at=now))
-
-    async def _load(self) -> Token | None:
-        with suppress(StoreError):
-            return await self._store.load(self._key)
-        return None
-
-    async def _save(self, token: Token) -> Token:
-        with suppress(StoreError):
-            return await self._store.save(self._key, token)
-        return token
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[Lease | None]:
-        """Hold the fleet's lock; None when the store cannot give it."""
-        began = self._clock.monotonic()
-        stack = AsyncExitStack()
-        lease = None
-        with suppress(StoreError):
-            lease = await stack.enter_async_context(self._store.lock(self._key))
-        self._metrics.lock_wait(self._clock.monotonic() - began)
-        try:
-            yield lease
-        finally:
-            if self._retired:
-                self._store.abandon(self._key)
-            with suppress(StoreError):
-                await stack.aclose()
-
-
-def _newest(*tokens: Token | None) -> Token | None:
-    return max((token for token in tokens if token is not None), key=lambda token: token.generation, default=None)

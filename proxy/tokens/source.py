@@ -4,37 +4,41 @@ Theory. A source holds at most one token. FRESH: `current` returns it. STALE: `c
 replacement is under way behind the requests. EXPIRED, rejected or not there: `current` returns None, and whoever needs
 it waits in `obtain` for the one flight. `renew` takes a rejected generation out of use.
 
-State changes in synchronous steps alone: a flight departs, a flight lands (`_adopt` or `_fail`), a token is rejected or
-revoked. A flight is a task of its own, so a caller that leaves harms nobody, and everybody who waits gets its outcome.
-After a failure nobody departs until its wait is over, and nobody asks an endpoint whose circuit is open. Generations
-only grow: what lands is newer than everything that was held before.
+State changes in synchronous steps alone: a flight departs, a flight lands, a token is rejected or revoked, another
+replica made something of the record (`hear`). A flight is a task of its own, so a caller that leaves harms nobody, and
+everybody who waits gets its outcome. After a failure nobody departs until its wait is over, and nobody asks an endpoint
+whose circuit is open. Generations only grow: what lands is newer than what was held before.
 """
 
 import asyncio
 import random as chance
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from proxy.core.breaker import Breaker, BreakerSettings
 from proxy.core.errors import FetchError, ProxyError, Reason, TokenUnavailableError
 from proxy.core.rejection import Rejection
-from proxy.core.token import FOREVER, Token, plan
+from proxy.core.token import Token
 from proxy.credentials.base import Credential
 from proxy.injectors.base import Injector
 from proxy.net.runtime import Runtime
-from proxy.stores.base import Store
 from proxy.telemetry.counts import CredentialMetrics
 from proxy.telemetry.events import EventLog, EventName
-from proxy.tokens.alarm import Alarm
+from proxy.tokens.account import Account
 from proxy.tokens.allowance import Allowance
 from proxy.tokens.failures import Failure
 from proxy.tokens.flight import Flight, land
 from proxy.tokens.gate import Gate, Permit
-from proxy.tokens.held import Held, hold
-from proxy.tokens.refresher import Known, Refresher, Replacement, Trigger
+from proxy.tokens.hand import Hand
+from proxy.tokens.held import Held, renderer
+from proxy.tokens.outcome import Outcome, Replacement, Trigger
+from proxy.tokens.record import TokenRecord
+from proxy.tokens.refresher import Refresher
 from proxy.tokens.renewal import Renewal, RenewalOutcome
 from proxy.tokens.status import SourceStatus, status_of
+from proxy.tokens.vault import Vault
 
 BREAKER: Final = BreakerSettings()
 """A token endpoint's circuit opens as a route's does by default."""
@@ -43,7 +47,7 @@ BREAKER: Final = BreakerSettings()
 class Source:
     """One credential at work. It survives a reload that leaves its `identity` the same.
 
-    `safety_window` is in seconds, None: the default; `random` returns from 0 up to 1.
+    `key` is that of its record in the store; `safety_window` is in seconds, None: the default.
     """
 
     def __init__(
@@ -52,54 +56,45 @@ class Source:
         credential: Credential,
         *,
         injectors: tuple[Injector, ...],
-        store: Store,
+        vault: Vault,
+        key: str,
+        identity: str,
         runtime: Runtime,
         metrics: CredentialMetrics,
         events: EventLog,
-        identity: str,
         rejection: Rejection,
         safety_window: float | None = None,
         breaker: BreakerSettings = BREAKER,
         random: Callable[[], float] = chance.random,
     ) -> None:
-        self.name = name
-        self.identity = identity
+        self.name, self.identity = name, identity
         self.rejection = rejection
         self.renewable = credential.renewable
-        self._injectors = injectors
-        self._window = safety_window
-        self._random = random
-        self._now = runtime.clock.now
-        self._monotonic = runtime.clock.monotonic
+        self._vault = vault
+        self._clock, self._now = runtime.clock, runtime.clock.now
         self._metrics = metrics
         self._events = events
+        render = renderer(injectors, window=safety_window, renewable=credential.renewable, random=random)
+        durable = credential.lineage is not None
+        self._account = Account(vault, key, identity, render=render, clock=runtime.clock, durable=durable)
         self._refresher = Refresher(
-            credential,
-            store,
-            f"token/{name}/{identity}",
-            render=self._render,
-            clock=runtime.clock,
-            metrics=metrics,
+            credential, self._account, render=render, clock=runtime.clock, metrics=metrics, random=random
         )
         self._gate = Gate(name, Breaker(breaker), clock=runtime.clock, events=events, random=random)
         self._allowance = Allowance()
         self._flight: Flight[Held | Failure] = Flight(runtime, f"fetch {name}")
-        self._alarm = Alarm(runtime, f"refresh {name}", self._planned_refresh)
-        self._held: Held | None = None
-        self._last: Token | None = None
-        self._generation = 0
-        self._missing = Trigger.FIRST
-        self._uses_at_adoption = 0
+        self._hand = Hand(name, runtime, metrics, self._replace_behind)
         self._closed = False
+        if self.renewable:
+            vault.follow(key, self)
         self.watch()
 
     def __repr__(self) -> str:
-        state = "none" if self._held is None else self._held.state(self._now()).value
-        return f"<Source {self.name}, {state}, generation {self._generation}, {self._flight!r}>"
+        return f"<Source {self.name}, {self._hand!r}, generation {self._generation}, {self._flight!r}>"
 
     def watch(self) -> None:
         """Let a scrape read this source's state under its name; of several, the last to ask is read."""
-        self._metrics.watch(self._expires_at, lambda: self._generation, lambda: self._gate.state.value)
+        self._metrics.watch(lambda: self._hand.expires_at, lambda: self._generation, lambda: self._gate.state.value)
 
     @property
     def breaker(self) -> Breaker:
@@ -110,7 +105,7 @@ class Source:
 
     def current(self) -> Held | None:
         """Return the token that may be used now, without waiting; None: `obtain` it. Stands on the hot path."""
-        held = self._held
+        held = self._hand.held
         if held is None:
             return None
         now = self._now()
@@ -119,7 +114,8 @@ class Source:
             return held
         if now < held.expires_at:
             self._metrics.stale += 1
-            self._replace_behind()
+            if not self._closed:
+                self._replace_behind()
             return held
         return None
 
@@ -133,7 +129,7 @@ class Source:
         held = self.current()
         if held is not None:
             return held
-        return await self._wait(self._missing if self._held is None else Trigger.EXPIRED)
+        return await self._wait(self._hand.missing if self._hand.held is None else Trigger.EXPIRED)
 
     async def renew(self, rejected: Held) -> Renewal:
         """Return another token than the one the upstream rejected, or why there is none.
@@ -142,25 +138,25 @@ class Source:
         """
         if not self.renewable:
             return Renewal(RenewalOutcome.NOT_RENEWABLE)
-        held = self._held
-        if held is not None and held.token.generation == rejected.token.generation:
-            if not self._allowance.is_left(self._monotonic()):
+        held = self._hand.held
+        if held is not None and held.is_same_token_as(rejected):
+            if not self._allowance.is_left(self._clock.monotonic()):
                 return Renewal(RenewalOutcome.TOO_YOUNG)
-            self._reject(held)
+            self._hand.withdraw()
+            self._tell(EventName.TOKEN_REJECTED, held.token)
         elif held is not None and self._now() < held.expires_at:
             return Renewal(RenewalOutcome.SUPERSEDED, held)
         try:
             return Renewal(RenewalOutcome.RENEWED, await self._wait(Trigger.REJECTED))
         except ProxyError as error:
-            if self._held is None and self._last is rejected.token and self._now() < rejected.expires_at:
-                self._held = rejected  # other requests may do with it; its expiry ends it
+            self._hand.make_do()
             return Renewal(RenewalOutcome.FAILED, error=error)
 
     # What operators order
 
     async def prime(self) -> None:
         """Fetch a token that is part of the configuration, once, so that no request waits; a failure meets them."""
-        if not self.renewable and self._held is None:
+        if not self.renewable and self._hand.held is None:
             with suppress(ProxyError):
                 await self._wait(Trigger.FIRST)
 
@@ -175,36 +171,60 @@ class Source:
         return await self._wait(Trigger.FORCED)
 
     async def revoke(self) -> None:
-        """Forget the token, and what the store has of it. The next request fetches, and nothing of it is reused.
+        """Forget the token, here and in the fleet. The next request fetches.
 
         Raises:
-            StoreError: it may still be in the store; here it is forgotten.
+            StoreError: others may still use it; here it is forgotten.
         """
-        self._forget()
+        self._hand.forget()
         while (task := self._flight.task) is not None:
             await land(task)  # what it brings was asked for before, and goes the same way
-            self._forget()
+            self._hand.forget()
         self._events.record("info", EventName.TOKEN_REVOKED, credential=self.name, generation=self._generation)
-        await self._refresher.revoke(self._generation)
+        if self.renewable:
+            await self._account.revoke()
 
     def status(self) -> SourceStatus:
         """Return what operators see."""
         return status_of(
             self.name,
-            self._held,
+            self._hand.held,
             self._gate,
             generation=self._generation,
             renewable=self.renewable,
             is_fetching=self._flight.task is not None,
-            now=self._now(),
-            monotonic=self._monotonic(),
+            clock=self._clock,
         )
 
     def close(self) -> None:
         """Begin nothing more behind requests. A flight in the air lands, and requests on the old graph are served."""
         self._closed = True
-        self._alarm.close()
+        self._hand.close()
+        self._vault.unfollow(self._account.key, self)
         self._refresher.retire()
+
+    # What other replicas do
+
+    def hear(self, record: TokenRecord) -> None:
+        """Let what others made of the record count here."""
+        account, held = self._account, self._hand.held
+        if not account.hear(record):
+            return
+        if (usable := account.usable()) is not None:
+            if held is None or not held.is_same_token_as(usable):
+                self._hand.take(usable, even_if_unused=False)
+                self._gate.heard_success()
+        elif account.is_withdrawn:
+            self._hand.withdraw(for_good=account.record.is_revoked)
+        if (failure := account.failure) is not None:
+            self._gate.heard_failure(failure)
+            self._hand.make_do()
+
+    async def catch_up(self) -> None:
+        """Compare with the store, for news may have been missed. May raise StoreError."""
+        self._gate.relent()
+        if (record := await self._account.catch_up()) is not None:
+            self.hear(record)
 
     # The flight
 
@@ -223,78 +243,58 @@ class Source:
             raise TokenUnavailableError(Reason.INTERNAL, "the fetch was broken off", credential=self.name)
         raise self._gate.refusal(outcome)
 
-    def _replace_behind(self) -> None:
-        if self._flight.task is None and not self._closed:
-            with suppress(ProxyError):
+    def _replace_behind(self) -> float | None:
+        """Begin to replace the token behind requests, or return for how many seconds that is of no use."""
+        if self._flight.task is None:
+            try:
                 self._depart(Trigger.STALE)
+            except ProxyError as refusal:
+                return refusal.retry_after or 0.0
+        return None
 
     def _depart(self, trigger: Trigger) -> asyncio.Task[Held | Failure]:
         permit = self._gate.enter(forced=trigger is Trigger.FORCED)
-        return self._flight.depart(self._lead(trigger, permit))
+        return self._flight.depart(self._lead(trigger, self._generation, permit))
 
-    async def _lead(self, trigger: Trigger, permit: Permit) -> Held | Failure:
+    async def _lead(self, trigger: Trigger, than: int, permit: Permit) -> Held | Failure:
+        fail = partial(self._gate.failed, permit)
         try:
-            replacement = await self._refresher.replace(Known(self._last, self._generation), trigger)
-        except FetchError as error:
-            return self._fail(permit, error)
+            outcome = await self._refresher.replace(trigger, than, fail)
         except Exception as error:
-            self._fail(permit, FetchError(Reason.INTERNAL, f"{type(error).__name__} while fetching: a fault of ours"))
+            failure = fail(FetchError(Reason.INTERNAL, f"{type(error).__name__} while fetching: a fault of ours"))
+            self._settle_for(failure)
             raise  # the runtime reports it with its trace
         except BaseException:
             self._gate.left(permit)
             raise
-        return self._adopt(permit, replacement, trigger)
+        return self._land(outcome, trigger, permit)
 
-    def _adopt(self, permit: Permit, replacement: Replacement, trigger: Trigger) -> Held:
-        held = replacement.held
-        self._held, self._last, self._generation = held, held.token, held.token.generation
-        self._uses_at_adoption = self._uses() if trigger is Trigger.STALE else -1
-        if replacement.fetched:
-            self._tell(EventName.TOKEN_FETCHED, held, reason=trigger.value)
+    def _land(self, outcome: Outcome, trigger: Trigger, permit: Permit) -> Held | Failure:
+        if not isinstance(outcome, Replacement):
+            if not outcome.ours:
+                self._gate.left(permit)
+                self._gate.heard_failure(outcome.failure)
+            self._settle_for(outcome.failure)
+            return outcome.failure
+        self._hand.take(outcome.held, even_if_unused=trigger is not Trigger.STALE)
+        if outcome.fetched:
+            self._tell(EventName.TOKEN_FETCHED, outcome.held.token, reason=trigger.value)
+            self._gate.succeeded(permit)
             if trigger is Trigger.REJECTED:
-                self._allowance.spend(self._monotonic())
-        self._gate.succeeded(permit, asked=replacement.fetched)
-        self._alarm.set(held.stale_at - self._now())
-        return held
+                self._allowance.spend(self._clock.monotonic())
+        else:
+            self._gate.left(permit)
+            self._gate.heard_success()
+        return outcome.held
 
-    def _fail(self, permit: Permit, error: FetchError) -> Failure:
-        failure = self._gate.failed(permit, error)
-        self._alarm.set(failure.until - self._monotonic())
-        return failure
+    def _settle_for(self, failure: Failure) -> None:
+        self._hand.look_again_in(failure.until - self._clock.monotonic())
+        self._hand.make_do()
 
-    def _render(self, token: Token) -> Held:
-        jitter = 2.0 * self._random() - 1.0
-        lifetime = plan(token, window=self._window, jitter=jitter) if self.renewable else FOREVER
-        return hold(token, self._injectors, lifetime)
-
-    def _reject(self, held: Held) -> None:
-        self._held, self._missing = None, Trigger.REJECTED
-        self._tell(EventName.TOKEN_REJECTED, held)
-
-    def _forget(self) -> None:
-        self._held, self._last, self._missing = None, None, Trigger.FIRST
-
-    def _tell(self, event: EventName, held: Held, reason: str | None = None) -> None:
-        record, token, mark = self._events.record, held.token, held.token.value.fingerprint()
+    def _tell(self, event: EventName, token: Token, reason: str | None = None) -> None:
+        mark, record = token.value.fingerprint(), self._events.record
         record("info", event, credential=self.name, reason=reason, generation=token.generation, fingerprint=mark)
 
-    # The planned refresh
-
-    def _planned_refresh(self) -> None:
-        """Replace the token before requests find it stale; one that nobody used since its own refresh lapses."""
-        held, now = self._held, self._now()
-        if held is None or now >= held.expires_at or self._uses() == self._uses_at_adoption:
-            return
-        if now < held.stale_at:  # the wall clock has been set back
-            self._alarm.set(held.stale_at - now)
-        elif self._flight.task is None:
-            try:
-                self._depart(Trigger.STALE)
-            except ProxyError as refusal:
-                self._alarm.set(refusal.retry_after or 0.0)
-
-    def _uses(self) -> int:
-        return self._metrics.hit + self._metrics.stale + self._metrics.wait
-
-    def _expires_at(self) -> float | None:
-        return None if self._held is None else self._held.expires_at
+    @property
+    def _generation(self) -> int:
+        return self._account.record.generation

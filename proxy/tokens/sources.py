@@ -9,11 +9,11 @@ from proxy.core.rejection import Rejection
 from proxy.credentials.base import CredentialSettings
 from proxy.net.endpoint import Endpoint
 from proxy.net.runtime import Runtime
-from proxy.stores.base import Store
 from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
-from proxy.tokens.identity import identity_of
+from proxy.tokens.identity import identity_of, lineage_of
 from proxy.tokens.source import Source
+from proxy.tokens.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,9 @@ class Workshop:
     """What sources are made with: all of it outlives a reload."""
 
     endpoint: Endpoint
-    store: Store
+    vault: Vault
+    identity_key: bytes
+    """The same in every process that shares the store, and nobody else's."""
     runtime: Runtime
     metrics: Metrics
     events: EventLog
@@ -49,7 +51,7 @@ async def build_sources(
     """Return a source for every credential; a token that is part of the configuration is ready for use."""
     by_name = {}
     for name, record in settings.items():
-        identity = identity_of(record)
+        identity = identity_of(record, workshop.identity_key)
         by_name[name] = previous.same(name, identity) or _source(name, record, identity, workshop)
     for source in by_name.values():
         await source.prime()
@@ -58,11 +60,13 @@ async def build_sources(
 
 def _source(name: str, settings: CredentialSettings, identity: str, workshop: Workshop) -> Source:
     kind = credentials.KINDS[settings.kind]
+    credential = kind(name, settings, workshop.endpoint, workshop.runtime.clock)
     return Source(
         name,
-        kind(name, settings, workshop.endpoint, workshop.runtime.clock),
+        credential,
         injectors=tuple(injectors.KINDS[record.kind](record) for record in settings.inject),
-        store=workshop.store,
+        vault=workshop.vault,
+        key=f"token/{name}/{identity if credential.lineage is None else lineage_of(credential.lineage)}",
         runtime=workshop.runtime,
         metrics=workshop.metrics.credential(name),
         events=workshop.events,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import isfinite
 
+from proxy.core.clock import Clock
 from proxy.core.errors import Reason
 from proxy.tokens.gate import Gate
 from proxy.tokens.held import Held
@@ -51,11 +52,10 @@ def status_of(
     generation: int,
     renewable: bool,
     is_fetching: bool,
-    now: float,
-    monotonic: float,
+    clock: Clock,
 ) -> SourceStatus:
-    """Return how things stand with a credential's token; `now` and `monotonic` are the two clocks' readings."""
-    failure = gate.failure
+    """Return how things stand with a credential's token; read on its clock."""
+    failure, now, monotonic = gate.failure, clock.now(), clock.monotonic()
     return SourceStatus(
         name=name,
         renewable=renewable,

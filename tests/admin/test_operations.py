@@ -2,7 +2,7 @@ import pytest
 
 from proxy.admin.operations import BASE, OPERATIONS
 from proxy.core.breaker import BreakerState
-from proxy.stores.base import StoreError
+from proxy.stores.base import Record, StoreError
 from proxy.telemetry.events import EventName
 from proxy.tokens.sources import Sources
 from tests.admin.conftest import Operator, Process, billing
@@ -95,7 +95,9 @@ async def test_a_revoked_token_is_gone_here_and_in_the_store(operator: Operator,
     await process.room.source.obtain()
     answer = await operator.post(f"{BASE}/credentials/billing/revoke")
     assert (answer.status, answer.json["state"], answer.json["fingerprint"]) == (200, "none", None)
-    assert await process.room.store.load(process.room.key) is None
+    stored = await process.room.stored()
+    assert stored is not None
+    assert stored.token is None
 
 
 async def test_a_store_that_does_not_forget_is_told_of(
@@ -103,10 +105,10 @@ async def test_a_store_that_does_not_forget_is_told_of(
 ) -> None:
     await process.room.source.obtain()
 
-    async def drop(key: str, generation: int) -> None:
+    async def save(key: str, record: Record) -> Record:
         raise StoreError("connection refused")
 
-    monkeypatch.setattr(process.room.store, "drop", drop)
+    monkeypatch.setattr(process.room.store, "save", save)
     answer = await operator.post(f"{BASE}/credentials/billing/revoke")
     assert answer.status == 502
     assert "may still have it: connection refused; revoke again" in answer.json["detail"]

@@ -29,10 +29,11 @@ from proxy.telemetry.metrics import UNMATCHED, Metrics
 from proxy.telemetry.request_log import RequestLog
 from proxy.telemetry.sink import LogSink
 from proxy.tokens.source import Source
+from proxy.tokens.vault import Vault
 from tests.fakes.clock import FakeClock
 from tests.fakes.credential import ScriptedCredential, StaticCredential
 from tests.fakes.raw_server import RawServer, Step, answer_each
-from tests.fakes.token_room import NO_CHANCE
+from tests.fakes.token_room import NO_CHANCE, SEAL
 
 ROUTE: Final = "billing"
 CREDENTIAL: Final = "session"
@@ -70,6 +71,7 @@ class GatewayRoom:
         self.runtime = Runtime(self.clock, lambda name, error: self.reported.append((name, error)))
         self.metrics = Metrics()
         self.events = EventLog(self.clock)
+        self.vault = Vault(Memory(MemorySettings(), self.runtime), SEAL, self.runtime, self.events)
         self.lines = Lines()
         self.callers: dict[str, Caller] = {"anyone": Anonymous("anyone", AnonymousSettings(kind="anonymous"))}
         self.credentials = {name: (StaticCredential if static else ScriptedCredential)(self.clock) for name in parts}
@@ -150,7 +152,8 @@ class GatewayRoom:
             name,
             self.credentials[name],
             injectors=tuple(map(make_injector, inject)),
-            store=Memory(MemorySettings(), self.runtime),
+            vault=self.vault,
+            key=f"token/{name}/0",
             runtime=self.runtime,
             metrics=self.metrics.credential(name),
             events=self.events,

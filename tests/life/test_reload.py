@@ -195,10 +195,10 @@ async def test_what_was_refused_is_not_counted(
 async def test_tokens_of_former_secrets_are_not_kept(running: Running) -> None:
     for turn in range(1, 4):
         await running.app.sources.by_name["session"].obtain()
-        assert running.stored == "<WatchedStore, up, <Memory, 1 tokens>>"
+        assert running.stored == "<WatchedStore, up, <Memory, 1 records>>"
         running.write(secret=f"secret-{turn}")
         await running.told("config_reloaded", times=turn)
-        assert running.stored == "<WatchedStore, up, <Memory, 0 tokens>>"
+        assert running.stored == "<WatchedStore, up, <Memory, 0 records>>"
 
 
 async def test_a_fetch_under_way_over_a_reload_serves_who_waits_and_leaves_no_token_behind(
@@ -214,7 +214,7 @@ async def test_a_fetch_under_way_over_a_reload_serves_who_waits_and_leaves_no_to
     await time.advance(seconds=1.0)
     assert (await waiting).token.value.reveal() == issuer.issued[0]
     assert old.current() is await waiting
-    assert running.stored == "<WatchedStore, up, <Memory, 0 tokens>>"
+    assert running.stored == "<WatchedStore, up, <Memory, 0 records>>"
 
 
 async def test_a_request_on_the_old_graph_may_renew_and_leaves_no_token_behind(
@@ -227,7 +227,7 @@ async def test_a_request_on_the_old_graph_may_renew_and_leaves_no_token_behind(
     renewal = await old.renew(rejected)
     assert renewal.held is not None
     assert renewal.held.token.value.reveal() == issuer.issued[1]
-    assert running.stored == "<WatchedStore, up, <Memory, 0 tokens>>"
+    assert running.stored == "<WatchedStore, up, <Memory, 0 records>>"
 
 
 async def test_a_reload_that_leaves_a_credential_alone_leaves_its_token(running: Running) -> None:
@@ -236,4 +236,4 @@ async def test_a_reload_that_leaves_a_credential_alone_leaves_its_token(running:
     await running.told("config_reloaded")
     running.write(secret="another", value="${file:nowhere}")
     await running.told("config_refused")
-    assert running.stored == "<WatchedStore, up, <Memory, 1 tokens>>"
+    assert running.stored == "<WatchedStore, up, <Memory, 1 records>>"

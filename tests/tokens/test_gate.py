@@ -5,7 +5,9 @@ import pytest
 from proxy.core.breaker import Breaker, BreakerSettings, BreakerState
 from proxy.core.errors import CircuitOpenError, FetchError, Reason, TokenUnavailableError
 from proxy.telemetry.events import EventLog
+from proxy.tokens.failures import Failure
 from proxy.tokens.gate import WORDS, Gate
+from proxy.tokens.outcome import not_asked
 from tests.fakes.clock import FakeClock
 from tests.fakes.token_room import permanent, transient
 
@@ -33,7 +35,7 @@ def world() -> World:
 
 
 def test_a_gate_that_knows_nothing_lets_through(world: World) -> None:
-    world.gate.succeeded(world.gate.enter(), asked=True)
+    world.gate.succeeded(world.gate.enter())
     assert world.gate.failure is None
     assert world.happened() == []
 
@@ -88,7 +90,7 @@ async def test_force_passes_an_open_circuit_and_leaves_it_as_it_is(world: World)
     await world.fail_until_open()
     permit = world.gate.enter(forced=True)
     assert permit is None
-    world.gate.succeeded(permit, asked=True)
+    world.gate.succeeded(permit)
     assert world.gate.failure is None
     assert world.gate.state is BreakerState.OPEN
 
@@ -99,7 +101,7 @@ async def test_the_circuit_closes_with_the_first_success_after_its_cool_down(wor
     permit = world.gate.enter()
     with pytest.raises(CircuitOpenError):
         world.gate.enter()
-    world.gate.succeeded(permit, asked=True)
+    world.gate.succeeded(permit)
     assert world.gate.state is BreakerState.CLOSED
 
 
@@ -124,8 +126,8 @@ async def test_each_change_is_one_event(world: World) -> None:
     await world.clock.advance(seconds=31)
     world.gate.failed(world.gate.enter(), transient())  # the probe fails: open still
     await world.clock.advance(seconds=61)
-    world.gate.succeeded(world.gate.enter(), asked=True)
-    world.gate.succeeded(world.gate.enter(), asked=True)
+    world.gate.succeeded(world.gate.enter())
+    world.gate.succeeded(world.gate.enter())
     assert world.happened() == ["refresh_failed", "breaker_opened", "breaker_closed", "refresh_recovered"]
 
 
@@ -136,13 +138,44 @@ def test_the_first_permanent_failure_asks_for_a_person_once(world: World) -> Non
     assert world.happened() == ["refresh_failed", "credential_needs_person"]
 
 
-async def test_a_token_out_of_the_store_ends_the_failure_but_says_nothing_of_the_endpoint(world: World) -> None:
+async def test_another_replicas_token_ends_the_failure_and_says_nothing_here(world: World) -> None:
     await world.fail_until_open()
     await world.clock.advance(seconds=31)
-    world.gate.succeeded(world.gate.enter(), asked=False)
+    world.gate.heard_success()
+    world.gate.heard_success()
     assert world.gate.failure is None
     assert world.gate.state is not BreakerState.CLOSED
-    assert world.happened() == ["refresh_failed", "breaker_opened", "refresh_recovered"]
+    assert world.happened() == ["refresh_failed", "breaker_opened"]
+
+
+async def test_another_replicas_failure_stands_here_as_long_and_is_told_there_alone(world: World) -> None:
+    now = world.clock.monotonic()
+    world.gate.heard_failure(Failure(Reason.PROVIDER_5XX, "failing", permanent=False, until=now + 8.0, in_a_row=4))
+    with pytest.raises(TokenUnavailableError):
+        world.gate.enter()
+    await world.clock.advance(seconds=8)
+    failure = world.gate.failed(world.gate.enter(), transient())
+    assert failure.until == world.clock.monotonic() + 16.0
+    assert world.happened() == []
+
+
+async def test_who_could_not_ask_blames_no_endpoint_and_need_not_wait_once_it_can(world: World) -> None:
+    for _ in range(20):
+        world.gate.failed(world.gate.enter(forced=True), not_asked("the store does not answer"))
+    assert world.gate.state is BreakerState.CLOSED
+    with pytest.raises(TokenUnavailableError):
+        world.gate.enter()
+    world.gate.relent()
+    world.gate.left(world.gate.enter())
+    world.gate.heard_success()
+    assert world.happened() == ["refresh_failed", "refresh_recovered"]
+
+
+async def test_a_failure_of_the_endpoint_is_not_relented(world: World) -> None:
+    world.gate.failed(world.gate.enter(), transient())
+    world.gate.relent()
+    with pytest.raises(TokenUnavailableError):
+        world.gate.enter()
 
 
 def test_its_repr_says_how_things_stand(world: World) -> None:

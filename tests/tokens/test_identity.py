@@ -10,7 +10,14 @@ from pydantic import Field
 from proxy.core.secret import Secret
 from proxy.core.settings import Settings
 from proxy.core.template import JsonTemplate, Template
-from proxy.tokens.identity import identity_of
+from proxy.tokens import identity
+from proxy.tokens.identity import lineage_of
+
+KEY = b"0" * 32
+
+
+def identity_of(settings: Settings, key: bytes = KEY) -> str:
+    return identity.identity_of(settings, key)
 
 
 class Colour(Enum):
@@ -76,3 +83,11 @@ def test_a_value_that_cannot_be_read_is_refused_rather_than_overlooked() -> None
 
     with pytest.raises(TypeError, match="object"):
         identity_of(Odd())
+
+
+def test_a_lineage_is_the_same_for_the_same_beginning_wherever_it_is_read() -> None:
+    begun = ("https://auth.example/token", "client", Secret("planted-first"))
+    assert lineage_of(begun) == lineage_of(begun)
+    assert lineage_of(begun) == "4259891ebfa7af3166dce4e0c597c88e"
+    assert lineage_of((*begun[:2], Secret("planted-other"))) != lineage_of(begun)
+    assert lineage_of((*begun[:2], "planted-first")) != lineage_of(begun)

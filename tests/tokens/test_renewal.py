@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from proxy.core.errors import TokenUnavailableError
-from proxy.core.token import Token
+from proxy.stores.base import Record
 from proxy.stores.memory import Memory, MemorySettings
 from proxy.tokens.allowance import REGAINED_IN, RENEWALS
 from proxy.tokens.held import Held
@@ -158,7 +158,7 @@ async def test_a_configured_token_is_not_renewed() -> None:
 class Forgetful(Memory):
     """A store that has lost everything whenever it is asked."""
 
-    async def load(self, key: str) -> Token | None:
+    async def load(self, key: str) -> Record | None:
         return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from proxy.core.errors import CircuitOpenError, ProxyError, Reason, TokenUnavailableError
-from proxy.stores.base import StoreError
+from proxy.stores.base import Record, StoreError
 from proxy.stores.memory import Memory, MemorySettings
 from proxy.tokens.held import Held
 from tests.fakes.credential import MARKER, StaticCredential
@@ -73,7 +73,7 @@ async def test_a_configured_token_is_there_before_the_first_request_and_for_ever
     assert value(held) == "planted-1"
     await room.clock.advance(seconds=1e8)
     assert room.source.current() is held
-    assert await room.store.load(room.key) is None
+    assert await room.stored() is None
 
 
 async def test_priming_a_token_that_must_be_fetched_does_nothing(room: TokenRoom) -> None:
@@ -393,7 +393,9 @@ async def test_after_a_revocation_the_next_request_fetches_and_nothing_is_reused
     first = await room.source.obtain()
     await room.source.revoke()
     assert room.source.current() is None
-    assert await room.store.load(room.key) is None
+    stored = await room.stored()
+    assert stored is not None
+    assert stored.token is None
     second = await room.source.obtain()
     assert value(second) == "planted-2"
     assert second.token.generation == first.token.generation + 1
@@ -412,16 +414,24 @@ async def test_a_revocation_takes_the_token_out_of_use_at_once_and_what_is_in_th
     room.credential.release()
     await asyncio.gather(operator, revocation)
     assert room.source.current() is None
-    assert await room.store.load(room.key) is None
+    stored = await room.stored()
+    assert stored is not None
+    assert stored.token is None
 
 
 async def test_a_revocation_that_the_store_does_not_hear_of_holds_here(room: TokenRoom) -> None:
     class Deaf(Memory):
-        async def drop(self, key: str, generation: int) -> None:
-            raise StoreError("the store does not answer")
+        fails = False
 
-    room = TokenRoom(store=Deaf(MemorySettings(), room.runtime))
+        async def save(self, key: str, record: Record) -> Record:
+            if self.fails:
+                raise StoreError("the store does not answer")
+            return await super().save(key, record)
+
+    store = Deaf(MemorySettings(), room.runtime)
+    room = TokenRoom(store=store)
     await room.source.obtain()
+    store.fails = True
     with pytest.raises(StoreError):
         await room.source.revoke()
     assert value(await room.source.obtain()) == "planted-2"
@@ -489,6 +499,13 @@ async def test_no_secret_is_shown_anywhere(room: TokenRoom) -> None:
     await room.clock.advance(seconds=60)
     await room.source.obtain()
     objects = [room.source, held, renewal, room.source.status(), room.store, room.source.breaker]
-    objects += [room.source._flight, room.source._gate, room.source._refresher, room.source._alarm]
+    objects += [
+        room.source._flight,
+        room.source._gate,
+        room.source._refresher,
+        room.source._hand,
+        room.source._account,
+        room.vault,
+    ]
     shown = "".join(map(repr, objects)) + repr(room.events.query()) + room.metrics.render("")[0].decode()
     assert MARKER not in shown

@@ -13,8 +13,9 @@ from proxy.stores.memory import Memory, MemorySettings
 from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
 from proxy.tokens.sources import Workshop, build_sources
+from proxy.tokens.vault import Vault
 from tests.fakes.clock import FakeClock
-from tests.fakes.token_room import value
+from tests.fakes.token_room import SEAL, value
 
 
 def parse(*, value: str = "planted-value", secret: str = "planted-secret") -> Mapping[str, CredentialSettings]:
@@ -44,7 +45,8 @@ async def workshop() -> AsyncIterator[Workshop]:
     clock = FakeClock()
     runtime = Runtime(clock, lambda name, error: None)
     store = Memory(MemorySettings(), runtime)
-    yield Workshop(Endpoint(clock), store, runtime, Metrics(), EventLog(clock))
+    events = EventLog(clock)
+    yield Workshop(Endpoint(clock), Vault(store, SEAL, runtime, events), b"0" * 32, runtime, Metrics(), events)
     await runtime.close()
 
 

@@ -1,0 +1,129 @@
+"""What this process knows of one credential's record, and how it exchanges that with the store.
+
+Theory. An account keeps the newest record it has made or heard of. What it makes counts here at once and stands in the
+store as soon as the store takes it: what it does not take now, `catch_up` gives it later. If something newer stands
+there, that is what counts here, too.
+"""
+
+from contextlib import suppress
+
+from proxy.core.clock import Clock
+from proxy.core.errors import FetchError
+from proxy.stores.base import Lease, StoreError
+from proxy.tokens.failures import Failure
+from proxy.tokens.held import Held, Render
+from proxy.tokens.record import NOTHING, TokenRecord
+from proxy.tokens.vault import Vault
+
+
+class Account:
+    """One credential's record. `durable`: what it carries cannot be had again."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        key: str,
+        identity: str,
+        *,
+        render: Render,
+        clock: Clock,
+        durable: bool = False,
+    ) -> None:
+        self.key = key
+        self.identity = identity
+        self.durable = durable
+        self.record = NOTHING
+        """The newest that is known here."""
+        self._vault = vault
+        self._render = render
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"<Account {self.key}, generation {self.record.generation}, step {self.record.step}>"
+
+    def hear(self, record: TokenRecord) -> bool:
+        """Take note of a record that stands in the store; False: we knew it, or a newer one."""
+        known = self.record
+        if record.order < known.order or record.is_same_as(known):
+            return False
+        if record.is_damaged and known.token is not None:
+            record = known.renumber(record.generation + 1)  # so that what we know replaces it
+        self.record = record
+        return True
+
+    def usable(self, than: int = -1) -> Held | None:
+        """Return the token ready for use, if it may be used now and its generation is higher than that."""
+        record = self.record
+        if record.token is None or record.is_rejected or record.identity != self.identity or record.generation <= than:
+            return None
+        with suppress(FetchError):
+            held = self._render(record.token, record.trusted)
+            if self._clock.now() < held.expires_at:
+                return held
+        return None
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Return True when somebody took the token out of use before its time."""
+        record = self.record
+        return record.identity in {"", self.identity} and (record.is_rejected or record.is_revoked)
+
+    @property
+    def failure(self) -> Failure | None:
+        """Return why there is no newer token, while that stands."""
+        failure = self.record.failure
+        if failure is None or self.record.identity != self.identity:
+            return None
+        return failure if self._clock.monotonic() < failure.until else None
+
+    @property
+    def reachable_since(self) -> float:
+        """Return when the store could last begin to tell us what others know, in monotonic seconds."""
+        return self._vault.reachable_since
+
+    async def look(self) -> None:
+        """Learn what stands in the store. Raises StoreError."""
+        if (stored := await self._vault.load(self.key)) is not None:
+            self.hear(stored)
+
+    async def save(self, record: TokenRecord) -> bool:
+        """Let that record count, here and in the store; False: another stands there, and counts.
+
+        Raises:
+            StoreError: it counts here alone for now.
+        """
+        self.record = record
+        standing = await self._vault.save(self.key, record, durable=self.durable)
+        if standing is not record:
+            self.record = standing
+        return standing is record
+
+    async def keep(self, record: TokenRecord) -> None:
+        """Do the same, and leave it to `catch_up` when the store does not take it."""
+        with suppress(StoreError):
+            await self.save(record)
+
+    async def catch_up(self) -> TokenRecord | None:
+        """Give the store what it does not have; return what stands there. Raises StoreError."""
+        stored = await self._vault.load(self.key)
+        if self.record.order and (stored is None or stored.is_damaged or stored.order < self.record.order):
+            if stored is not None:
+                self.hear(stored)
+            return await self._vault.save(self.key, self.record, durable=self.durable)
+        return stored
+
+    async def revoke(self) -> None:
+        """Take the token out of use everywhere. Raises StoreError: it may still be in use elsewhere."""
+        await self.save(self.record.revoke(durable=self.durable))
+
+    async def acquire(self) -> Lease | None:
+        """Take the lock if it is free. Raises StoreError."""
+        return await self._vault.acquire(self.key)
+
+    async def news(self, seconds: float) -> None:
+        """Wait until something became of the record or its lock, or that many seconds."""
+        await self._vault.news(self.key, seconds)
+
+    def abandon(self) -> None:
+        """Leave nothing behind in a store that is this process's own."""
+        self._vault.abandon(self.key)

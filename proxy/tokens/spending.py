@@ -1,0 +1,103 @@
+"""Fetches with what can be used once: no crash, outage or race loses a credential that cannot be had again.
+
+Theory. Such a credential's record carries what its next fetch uses up (a one-time refresh token). Under the lock of the
+fleet, the record is marked as BEING SPENT and saved; then comes the fetch; then what it brought is saved, before use.
+So at each moment the store holds the newest that is known, or says that something newer may be on its way.
+
+Found marked, with the lock free, the record is IN DOUBT: its holder may be dead, or alive and not able to save. It gets
+`DOUBT` seconds, counted from when the store can be reached. Then what the record carries is tried again, for there is
+no other way on: many issuers forgive that for a while; one that does not ends the grant, and the failure says why.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from proxy.core.clock import Clock
+from proxy.core.errors import FetchError, Reason
+from proxy.stores.base import Lease, StoreError
+from proxy.tokens.account import Account
+from proxy.tokens.held import Held
+from proxy.tokens.outcome import Fail, Outcome, Replacement, Setback, Trigger, not_asked
+from proxy.tokens.record import TokenRecord
+
+DOUBT: Final = 15.0
+"""Seconds; more than a lease, and more than the store's guard takes to find out that the store is back."""
+SAVE_TRIES: Final = 7
+SAVE_PAUSE: Final = 0.5
+"""Seconds between tries to save what a fetch brought, before requests go on with what only this process knows."""
+
+
+class Spending:
+    """One credential's fetches. `fetch` asks the token endpoint with what the account's record carries."""
+
+    def __init__(
+        self, account: Account, fetch: Callable[[Trigger], Awaitable[tuple[Held, TokenRecord]]], clock: Clock
+    ) -> None:
+        self._account = account
+        self._fetch = fetch
+        self._clock = clock
+
+    async def spend(self, lease: Lease, trigger: Trigger, fail: Fail) -> Outcome:
+        """Return the next token, or why there is none."""
+        account = self._account
+        for is_last in (False, True):
+            was_sent_before = account.record.may_be_spent
+            if (objection := await self._write_down(lease)) is not None:
+                return Setback(fail(objection), ours=True)
+            spent = account.record.variables
+            try:
+                held, record = await self._fetch(trigger)
+                return Replacement(await self._keep(held, record), fetched=True)
+            except FetchError as error:
+                if error.reason is Reason.INVALID_GRANT and not is_last and await self._has_moved_on(spent):
+                    continue
+                failure = fail(_explained(error, was_sent_before))
+                await account.keep(account.record.fail(failure, account.identity))
+                return Setback(failure, ours=True)
+        raise AssertionError("the second round always returns")
+
+    async def _write_down(self, lease: Lease) -> FetchError | None:
+        """Mark the record as being spent; return why it is not to be spent now."""
+        account, now = self._account, self._clock.monotonic()
+        since = account.record.spending_since
+        if since is not None and (wait := max(since, account.reachable_since) + DOUBT - now) > 0:
+            why = "another process began to spend what can be spent once, and may still bring what came of it"
+            return not_asked(why, retry_after=wait)
+        before = account.record
+        try:
+            if not await account.save(before.spend(now)) or not lease.is_held:
+                return not_asked("another process is renewing what can be spent once")
+        except StoreError as error:
+            account.record = before
+            return not_asked(f"{error}; what is about to be spent once could not be written down")
+        return None
+
+    async def _keep(self, held: Held, record: TokenRecord) -> Held:
+        """Save what the fetch brought, whatever others have saved meanwhile: of two, what was issued later counts."""
+        account = self._account
+        for _ in range(SAVE_TRIES):
+            try:
+                if await account.save(record):
+                    break
+                standing = account.record
+                if standing.issued_at > record.issued_at:
+                    break
+                record = record.renumber(standing.generation + 1)
+            except StoreError:
+                await self._clock.sleep(SAVE_PAUSE)
+        return account.usable() or held
+
+    async def _has_moved_on(self, spent: object) -> bool:
+        """Look whether another process has brought what follows on what was refused."""
+        try:
+            await self._account.look()
+        except StoreError:
+            return False
+        return self._account.record.variables != spent
+
+
+def _explained(error: FetchError, was_sent_before: bool) -> FetchError:
+    if error.reason is not Reason.INVALID_GRANT or not was_sent_before:
+        return error
+    why = "it had been sent before, and the process or the connection broke before what it brought could be kept"
+    return FetchError(error.reason, f"{error}; {why}: somebody has to sign in again", permanent=True)
