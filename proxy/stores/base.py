@@ -50,7 +50,7 @@ class Record:
     ttl: float
     """Seconds, counted from `save`, after which the store may forget it; as given to `save`."""
     age: float = 0.0
-    """Seconds since it was saved, on the store's own clock, for the clocks of two replicas may differ. `load` tells it."""
+    """Seconds since it was saved, on the store's own clock, for those of two replicas may differ. `load` tells it."""
     durable: bool = False
     """True: what it holds cannot be had again; `save` returns once it would survive a failover, as far as that goes."""
 
