@@ -1,6 +1,7 @@
 """Whether this process lives, whether it wants requests, and its numbers: what machines ask, on a listener of its own.
 
 Readiness never depends on an upstream, a token endpoint or the store: one vendor's outage would take every route down.
+How the store is stands in the answer all the same.
 """
 
 import asyncio
@@ -53,7 +54,11 @@ def health_app(health: Health, metrics: Metrics) -> web.Application:
         return web.Response(text="ok\n")
 
     async def ready(request: web.Request) -> web.Response:
-        answer: dict[str, object] = {"status": "unready" if health.reasons else "ready", "reasons": health.reasons}
+        answer: dict[str, object] = {
+            "status": "unready" if health.reasons else "ready",
+            "reasons": health.reasons,
+            "store": "up" if metrics.store_up else "down",
+        }
         if "verbose" in request.query:
             answer["checks"] = [{"name": check.name, "passed": check.passed} for check in health.checks()]
         return web.Response(

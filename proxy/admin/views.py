@@ -27,7 +27,7 @@ class StoreView(View):
 
     kind: str
     up: bool
-    """Whether it did what was last asked of it."""
+    """Whether it is used; false: it failed, and has not answered a probe yet. Held tokens go on serving."""
 
 
 class StatusView(View):
