@@ -5,10 +5,12 @@ old one away. A sealed text begins with its format and the id of its key, in the
 a random nonce (NIST SP 800-38D §8.2.2: at most 2**32 sealings a key). It opens only in the context that it was closed
 in, so that whoever may write to a store cannot put one record in another's place. What is used of a key is derived
 from it by HKDF (RFC 5869), a value for each purpose.
+
+A key may carry the line of the key that it replaces, in 32 more bytes: what `derive` yields belongs to the line, and
+outlives each of its keys.
 """
 
 import base64
-import binascii
 import os
 from collections.abc import Sequence
 from typing import Annotated, Final, Self
@@ -22,15 +24,15 @@ from pydantic import AfterValidator, Field
 from proxy.core.secret import Secret
 from proxy.core.settings import Settings
 
-KEY_BYTES: Final = 32
-
+_KEY_BYTES: Final = 32
 _FORMAT: Final = b"\x01"
 _ID_BYTES: Final = 8
 _NONCE_BYTES: Final = 12
 _HEAD_BYTES: Final = len(_FORMAT) + _ID_BYTES
 _FRONT_BYTES: Final = _HEAD_BYTES + _NONCE_BYTES
 _WHAT_A_KEY_IS: Final = (
-    "a sealing key is 32 random bytes in base64, 44 characters on one line; `countersign keygen` prints a new one"
+    "a sealing key is 32 random bytes in base64, 44 characters on one line, or 88 when it replaces another; "
+    "`countersign keygen` prints a new one"
 )
 
 
@@ -42,9 +44,23 @@ class UnknownKeyError(SealError):
     """This was sealed with a key that is not among ours."""
 
 
-def new_key() -> str:
-    """Return a new key, as it stands in a file: 32 random bytes in base64."""
-    return base64.b64encode(os.urandom(KEY_BYTES)).decode()
+def new_key(after: Secret | None = None) -> str:
+    """Return a new key as it is written; one `after` another carries on its line.
+
+    Raises:
+        ValueError: the other is no key.
+    """
+    line = b"" if after is None else _read(after)[1]
+    return base64.b64encode(os.urandom(_KEY_BYTES) + line).decode()
+
+
+def is_same_line(one: Secret, other: Secret) -> bool:
+    """Return True when one key was made to replace the other, or both to replace a third.
+
+    Raises:
+        ValueError: one of them is no key.
+    """
+    return _read(one)[1] == _read(other)[1]
 
 
 def checked_key(key: Secret) -> Secret:
@@ -53,12 +69,12 @@ def checked_key(key: Secret) -> Secret:
     Raises:
         ValueError: it is none; says what one looks like and nothing of this one.
     """
-    _bytes_of(key)
+    _read(key)
     return key
 
 
 SealingKey = Annotated[Secret, AfterValidator(checked_key)]
-"""32 random bytes in base64."""
+"""32 random bytes in base64, perhaps with the line of the key that it replaces."""
 
 
 class SealSettings(Settings):
@@ -79,10 +95,10 @@ class Seal:
         """
         if not keys:
             raise ValueError("a seal needs a key; `countersign keygen` prints a new one")
-        roots = [_bytes_of(key) for key in keys]
+        roots, lines = zip(*map(_read, keys), strict=True)
         self._ciphers = {_derived(root, "key id", _ID_BYTES): AESGCM(_derived(root, "AES-256-GCM")) for root in roots}
         self._newest = next(iter(self._ciphers))
-        self._identities = _derived(roots[-1], "identities")
+        self._line = lines[-1]
 
     def __repr__(self) -> str:
         return f"<Seal, {len(self._ciphers)} keys>"
@@ -122,24 +138,26 @@ class Seal:
         return sealed.startswith(_FORMAT + self._newest)
 
     def derive(self, purpose: str) -> bytes:
-        """Return 32 secret bytes for that purpose, the same in every process that shares the oldest key.
+        """Return 32 secret bytes for that purpose, the same in every process whose oldest key is of the same line.
 
         A key that is added in front changes none of them.
         """
-        return _derived(self._identities, f"purpose {purpose}")
+        return _derived(self._line, f"purpose {purpose}")
 
 
-def _bytes_of(key: Secret) -> bytes:
+def _read(key: Secret) -> tuple[bytes, bytes]:
+    """Return what everything about the key is derived from, and its line."""
     try:
-        root = base64.b64decode(key.reveal(), validate=True)
-    except (binascii.Error, ValueError):
+        value = base64.b64decode(key.reveal(), validate=True)
+    except ValueError:
         raise ValueError(_WHAT_A_KEY_IS) from None
-    if len(root) != KEY_BYTES:
+    root, line = value[:_KEY_BYTES], value[_KEY_BYTES:]
+    if len(root) != _KEY_BYTES or len(line) not in (0, _KEY_BYTES):
         raise ValueError(_WHAT_A_KEY_IS)
-    return root
+    return root, line or _derived(root, "line")
 
 
-def _derived(root: bytes, purpose: str, length: int = KEY_BYTES) -> bytes:
+def _derived(root: bytes, purpose: str, length: int = _KEY_BYTES) -> bytes:
     """RFC 5869 §2.3; §3.3 lets a uniformly random key do without the first step."""
     info = b"countersign seal: " + purpose.encode()
     return HKDFExpand(algorithm=SHA256(), length=length, info=info).derive(root)

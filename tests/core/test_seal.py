@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from proxy.core.seal import Seal, SealError, SealSettings, UnknownKeyError, new_key
+from proxy.core.seal import Seal, SealError, SealSettings, UnknownKeyError, is_same_line, new_key
 from proxy.core.secret import Secret
 
 OLD, NEW, OTHER = (Secret(new_key()) for _ in range(3))
@@ -133,6 +133,29 @@ def test_derived_secrets_are_the_oldest_key_s_and_one_a_purpose() -> None:
     assert derived not in base64.b64decode(OLD.reveal())
 
 
+def test_a_key_that_replaces_another_derives_the_same_even_alone() -> None:
+    derived = Seal([OLD]).derive("identity")
+    second = Secret(new_key(after=OLD))
+    third = Secret(new_key(after=second))
+    for line in ([second, OLD], [OLD, second], [second], [third, second], [third], [NEW, third]):
+        assert Seal(line).derive("identity") == derived
+    assert is_same_line(OLD, third)
+    assert is_same_line(third, second)
+    assert not is_same_line(NEW, OLD)
+    with pytest.raises(ValueError, match="`countersign keygen`"):
+        new_key(after=Secret("nonsense"))
+
+
+def test_a_key_that_replaces_another_does_not_open_what_that_one_sealed() -> None:
+    second = Secret(new_key(after=OLD))
+    with pytest.raises(UnknownKeyError):
+        Seal([second]).open(Seal([OLD]).close(PLAIN, CONTEXT), CONTEXT)
+    with pytest.raises(UnknownKeyError):
+        Seal([OLD]).open(Seal([second]).close(PLAIN, CONTEXT), CONTEXT)
+    one, other = (base64.b64decode(key.reveal()) for key in (OLD, second))
+    assert one not in other
+
+
 def test_a_process_has_a_key_of_its_own() -> None:
     one, other = Seal.of_this_process(), Seal.of_this_process()
     assert one.derive("identity") != other.derive("identity")
@@ -159,6 +182,9 @@ BAD_KEYS = (
     new_key().replace("=", ""),
     base64.b64encode(bytes(31)).decode(),
     base64.b64encode(bytes(33)).decode(),
+    base64.b64encode(bytes(63)).decode(),
+    base64.b64encode(bytes(65)).decode(),
+    new_key() + new_key(),
     base64.b64encode(bytes(16)).decode(),
     "ä" * 44,
     "\udcff" * 44,
