@@ -114,7 +114,7 @@ class TokenServer:
 
     async def __aenter__(self) -> Self:
         app = web.Application()
-        app.router.add_route("*", "/token", self._token)
+        self._serve(app.router)
         app.router.add_get("/_count", self._count)
         app.router.add_get("/_valid", self._check)
         app.router.add_post("/_revoke", self._revoke)
@@ -133,17 +133,29 @@ class TokenServer:
             self.release()
             await self._runner.cleanup()
 
+    def _serve(self, router: web.UrlDispatcher) -> None:
+        router.add_route("*", "/token", self._token)
+
     async def _token(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
-        self.requests.append(Request(request.method, request.path_qs, dict(request.headers), body))
+        await self._receive(request)
+        if self.knobs.drop:
+            return self._hang_up(request)
+        return self._fail() if self._is_failing() else self._answer()
+
+    async def _receive(self, request: web.Request) -> Request:
+        received = Request(request.method, request.path_qs, dict(request.headers), await request.read())
+        self.requests.append(received)
         self._arrival.set()
         await self._open.wait()
         if self.knobs.delay:
             await self.clock.sleep(self.knobs.delay)
-        if self.knobs.drop and request.transport is not None:
+        return received
+
+    @staticmethod
+    def _hang_up(request: web.Request) -> web.Response:
+        if request.transport is not None:
             request.transport.close()
-            return web.Response()
-        return self._fail() if self._is_failing() else self._answer()
+        return web.Response()
 
     def _is_failing(self) -> bool:
         if self.knobs.status == 200 or self.knobs.failures == 0:
@@ -207,21 +219,26 @@ class TokenServer:
 
     async def _turn(self, request: web.Request) -> web.Response:
         turned = await request.json()
-        if unknown := set(turned) - {knob.name for knob in fields(Knobs)}:
+        if unknown := set(turned) - {knob.name for knob in fields(self.knobs)}:
             return web.json_response({"unknown": sorted(unknown)}, status=400)
         for name, value in turned.items():
             setattr(self.knobs, name, value)
         return web.json_response(asdict(self.knobs))
 
 
-async def serve(port: int) -> None:
+async def serve(server: TokenServer) -> None:
     """Serve until cancelled; prints one line once it listens."""
-    async with TokenServer(port=port) as server:
+    async with server:
         print(f"token server on {server.base}", flush=True)  # noqa: T201 - whoever started the process waits for it
         await asyncio.Event().wait()
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(kind: type[TokenServer]) -> None:
+    """Be a process."""
+    parser = argparse.ArgumentParser(description=kind.__doc__)
     parser.add_argument("--port", type=int, default=9000)
-    asyncio.run(serve(parser.parse_args().port))
+    asyncio.run(serve(kind(port=parser.parse_args().port)))
+
+
+if __name__ == "__main__":
+    main(TokenServer)
