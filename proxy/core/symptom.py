@@ -74,6 +74,16 @@ class Symptom(Enum):
         _MALFORMED,
         "check that `token` names the token's place: a token is one line of printable characters",
     )
+    NOT_OAUTH = (
+        "not-oauth",
+        _MALFORMED,
+        "check that `token_url` is the address of an OAuth 2 token endpoint; other replies are for kind `http_request`",
+    )
+    TOKEN_TYPE = (
+        "token-type",
+        _MALFORMED,
+        "only bearer tokens can be used; if it is one by another name, put that name into `token_type`",
+    )
     EXPIRY_NOT_FOUND = "expiry-not-found", _MALFORMED, "check `expiry`: without it a token is replaced after 5 minutes"
     EXPIRY_WRONG = "expiry-wrong", _MALFORMED, "wrong expiry key or type: check `expiry`, and this machine's clock"
     REQUEST = "request", Reason.INTERNAL, "check the templates and variables of the request"
@@ -100,10 +110,15 @@ _RETRIED: Final = frozenset(
 )
 
 
+_UNHEEDED: Final = frozenset({Symptom.DNS, Symptom.CONNECT, Symptom.TLS, Symptom.REQUEST, Symptom.RATE_LIMITED})
+
+
 class TokenRequestError(FetchError):
     """A token request failed, with the symptom that was seen."""
 
-    def __init__(self, symptom: Symptom, sentence: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, symptom: Symptom, sentence: str, *, retry_after: float | None = None, unheeded: bool = False
+    ) -> None:
         sentence = scrub(sentence)  # a path, say, may have been made with a variable
         super().__init__(
             symptom.reason, f"{sentence}; {symptom.remedy}", permanent=symptom.is_permanent, retry_after=retry_after
@@ -111,3 +126,5 @@ class TokenRequestError(FetchError):
         self.symptom = symptom
         self.sentence = sentence
         """What was seen, without the remedy; holds no secret."""
+        self.unheeded = unheeded or symptom in _UNHEEDED
+        """True: the endpoint did nothing with what was sent. It was not reached, or turned the request away unread."""

@@ -42,6 +42,9 @@ class EndpointRequest:
     body: bytes = field(default=b"", repr=False)
     timeout: float = 10.0
     """Seconds for one try, from the first packet to the last byte of the body."""
+    spends: bool = False
+    """True: what it carries may work only once. After a try that may have been heeded there is no other: a server that
+    sees a spent refresh token again may revoke the whole grant (RFC 9700 §4.14.2)."""
 
     @property
     def subject(self) -> str:
@@ -74,7 +77,7 @@ class Endpoint:
             try:
                 return await self.once(request)
             except TokenRequestError as error:
-                wait = self._wait(error, tries)
+                wait = None if request.spends and not error.unheeded else self._wait(error, tries)
                 if wait is None:
                     raise
             tries += 1

@@ -10,11 +10,39 @@ from proxy.core.message import Reply
 from proxy.core.symptom import Symptom, TokenRequestError
 
 _LONGEST_WAIT: Final = 86_400.0
-_OAUTH: Final = {"invalid_client": Symptom.INVALID_CLIENT, "invalid_grant": Symptom.INVALID_GRANT}
-_OAUTH_STATUSES: Final = frozenset({400, 401, 403})
-"""RFC 6749 §5.2 says 400 and 401; some providers say `invalid_grant` with 403."""
+_OAUTH: Final = {
+    # RFC 6749 §5.2, RFC 8707 §2
+    "invalid_client": Symptom.INVALID_CLIENT,
+    "unauthorized_client": Symptom.INVALID_CLIENT,
+    "invalid_grant": Symptom.INVALID_GRANT,
+    "invalid_request": Symptom.BAD_REQUEST,
+    "unsupported_grant_type": Symptom.BAD_REQUEST,
+    "invalid_target": Symptom.BAD_REQUEST,
+    "invalid_scope": Symptom.FORBIDDEN,
+    # RFC 6749 §4.1.2.1 and RFC 8628 §3.5 have these for other endpoints and grants; some use them at this one
+    "server_error": Symptom.PROVIDER,
+    "temporarily_unavailable": Symptom.PROVIDER,
+    "slow_down": Symptom.RATE_LIMITED,
+    # OpenID Connect Core §3.1.2.6: a person has to sign in again
+    "interaction_required": Symptom.INVALID_GRANT,
+    "login_required": Symptom.INVALID_GRANT,
+    # GitHub and Slack, who say so with status 200
+    "bad_refresh_token": Symptom.INVALID_GRANT,
+    "invalid_refresh_token": Symptom.INVALID_GRANT,
+    "invalid_code": Symptom.INVALID_GRANT,
+    "incorrect_client_credentials": Symptom.INVALID_CLIENT,
+    "invalid_client_id": Symptom.INVALID_CLIENT,
+    "bad_client_secret": Symptom.INVALID_CLIENT,
+    "ratelimited": Symptom.RATE_LIMITED,
+    "internal_error": Symptom.PROVIDER,
+    "fatal_error": Symptom.PROVIDER,
+}
+"""What the `error` of a token endpoint means. Only these words are ever repeated; any other may be a secret."""
+_OAUTH_STATUSES: Final = frozenset({200, 400, 401, 403})
+"""RFC 6749 §5.2 says 400 and 401; some providers say `invalid_grant` with 403, and some say everything with 200."""
 
 _BY_STATUS: Final = {
+    200: Symptom.BAD_REQUEST,
     400: Symptom.BAD_REQUEST,
     401: Symptom.FORBIDDEN,
     403: Symptom.FORBIDDEN,
@@ -31,18 +59,18 @@ _BY_CLASS: Final = {3: Symptom.REDIRECT, 4: Symptom.CLIENT_ERROR, 5: Symptom.PRO
 
 
 def refusal(subject: str, reply: Reply) -> TokenRequestError:
-    """Return the error for a reply that is not 2xx. `subject` is the request as a message may name it."""
-    symptom = _symptom(reply)
-    sentence = f"{subject} answered {reply.status} ({reply.media_type})"
+    """Return the error for a reply that is not 2xx, or is an OAuth error nonetheless.
+
+    `subject` is the request as a message may name it.
+    """
+    code = _oauth_error(reply) if reply.status in _OAUTH_STATUSES else ""
+    named = _OAUTH.get(code)
+    symptom = named or _BY_STATUS.get(reply.status) or _BY_CLASS.get(reply.status // 100, Symptom.STATUS)
+    sentence = f"{subject} answered {reply.status} ({reply.media_type})" + (f": {code}" if named else "")
     if symptom is Symptom.REDIRECT:
         sentence += f" and pointed to {_host(reply.header('Location'))}"
-    return TokenRequestError(symptom, sentence, retry_after=retry_after(reply))
-
-
-def _symptom(reply: Reply) -> Symptom:
-    if reply.status in _OAUTH_STATUSES and (named := _OAUTH.get(_oauth_error(reply))):
-        return named
-    return _BY_STATUS.get(reply.status) or _BY_CLASS.get(reply.status // 100, Symptom.STATUS)
+    wait = retry_after(reply)
+    return TokenRequestError(symptom, sentence, retry_after=wait, unheeded=reply.status == 503 and wait is not None)
 
 
 def _oauth_error(reply: Reply) -> str:

@@ -40,6 +40,28 @@ def test_only_what_somebody_must_change_is_permanent(symptom: Symptom, permanent
     assert symptom.is_permanent is permanent
 
 
+@pytest.mark.parametrize(
+    ("symptom", "unheeded"),
+    [
+        (Symptom.DNS, True),
+        (Symptom.CONNECT, True),
+        (Symptom.TLS, True),
+        (Symptom.RATE_LIMITED, True),
+        (Symptom.REQUEST, True),
+        (Symptom.TIMEOUT, False),
+        (Symptom.BROKEN_OFF, False),
+        (Symptom.PROVIDER, False),
+        (Symptom.NOT_HTTP, False),
+        (Symptom.INVALID_GRANT, False),
+    ],
+)
+def test_only_what_was_not_reached_or_turned_the_request_away_has_not_heeded_it(
+    symptom: Symptom, unheeded: bool
+) -> None:
+    assert TokenRequestError(symptom, "seen").unheeded is unheeded
+    assert TokenRequestError(symptom, "seen", unheeded=True).unheeded
+
+
 def test_what_cannot_change_by_itself_is_not_retried() -> None:
     assert not any(symptom.is_retried for symptom in Symptom if symptom.is_permanent)
     assert not Symptom.TLS.is_retried

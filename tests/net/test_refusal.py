@@ -30,6 +30,13 @@ def oauth(status: int, error: object) -> Reply:
         (oauth(401, "invalid_client"), Reason.INVALID_CLIENT, True),
         (oauth(400, "invalid_grant"), Reason.INVALID_GRANT, True),
         (oauth(403, "invalid_grant"), Reason.INVALID_GRANT, True),
+        (oauth(400, "unauthorized_client"), Reason.INVALID_CLIENT, True),
+        (oauth(400, "interaction_required"), Reason.INVALID_GRANT, True),
+        (oauth(400, "temporarily_unavailable"), Reason.PROVIDER_5XX, False),
+        (oauth(400, "slow_down"), Reason.PROVIDER_4XX, False),
+        (oauth(200, "bad_refresh_token"), Reason.INVALID_GRANT, True),
+        (oauth(200, "bad_client_secret"), Reason.INVALID_CLIENT, True),
+        (oauth(200, "s3cret"), Reason.PROVIDER_4XX, True),
         (oauth(400, "invalid_request"), Reason.PROVIDER_4XX, True),
         (oauth(400, ["invalid_grant"]), Reason.PROVIDER_4XX, True),
         (oauth(500, "invalid_grant"), Reason.PROVIDER_5XX, False),
@@ -49,6 +56,26 @@ def oauth(status: int, error: object) -> Reply:
 def test_a_status_has_a_reason(answer: Reply, reason: Reason, permanent: bool) -> None:
     error = refusal("POST auth.example", answer)
     assert (error.reason, error.permanent) == (reason, permanent)
+
+
+@pytest.mark.parametrize(
+    ("answer", "unheeded"),
+    [
+        (reply(503, Retry_After="5"), True),
+        (reply(429), True),
+        (reply(503), False),
+        (reply(500, Retry_After="5"), False),
+        (reply(504, Retry_After="5"), False),
+        (oauth(400, "invalid_grant"), False),
+    ],
+)
+def test_only_who_turns_a_request_away_has_not_heeded_it(answer: Reply, unheeded: bool) -> None:
+    assert refusal("POST auth.example", answer).unheeded is unheeded
+
+
+def test_a_message_repeats_a_word_of_oauth_and_no_other() -> None:
+    assert "answered 400 (no content-type): invalid_scope;" in str(refusal("POST a", oauth(400, "invalid_scope")))
+    assert "s3cret" not in str(refusal("POST a", oauth(400, "s3cret")))
 
 
 def test_a_message_names_request_status_content_type_and_remedy_and_nothing_of_the_body() -> None:
