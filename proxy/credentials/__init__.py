@@ -6,8 +6,10 @@ from proxy.core.kinds import Table
 from proxy.credentials.base import Credential
 from proxy.credentials.basic import Basic
 from proxy.credentials.http_request import HttpRequest
+from proxy.credentials.refresh_token import RefreshToken
 from proxy.credentials.text import Text
 
 KINDS: Final[Table[type[Credential]]] = Table(
-    "proxy.credentials", {"text": Text, "basic": Basic, "http_request": HttpRequest}
+    "proxy.credentials",
+    {"text": Text, "basic": Basic, "http_request": HttpRequest, "refresh_token": RefreshToken},
 )

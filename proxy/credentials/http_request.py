@@ -57,6 +57,9 @@ class HttpRequest(Credential):
         self._variables = settings.variables
         self._save = {name: make_extractor(extractor) for name, extractor in settings.save.items()}
         self.reader = self._reader = TokenReader(settings.token, settings.expiry)
+        used = sorted(settings.save.keys() & settings.request.names)
+        if used:
+            self.lineage = (settings.request.place, *(settings.variables[name] for name in used))
 
     def secrets_in(self, reply: Reply) -> frozenset[str]:
         """Return the token and what is saved beside it."""
@@ -66,9 +69,8 @@ class HttpRequest(Credential):
         """Return the token that the reply brings."""
         kept = previous.variables if previous else NO_VARIABLES
         request = self._request.build({**self._variables, **kept})
-        reply = await self.endpoint.call(request)
-        token = self._reader.read(request.subject, reply)
-        return replace(token, variables={**kept, **dict(self._saved(reply))})
+        reply = await self.endpoint.call(replace(request, spends=self.lineage is not None))
+        return self._reader.read(request.subject, reply, {**kept, **dict(self._saved(reply))})
 
     def _saved(self, reply: Reply) -> Iterator[tuple[str, Secret]]:
         """Yield what the reply brings; a value that it does not repeat keeps its last one."""

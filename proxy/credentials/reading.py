@@ -1,6 +1,8 @@
 """Reads a token out of a reply: where it stands, whether it can be one, and when it expires."""
 
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, create_model
@@ -11,7 +13,7 @@ from proxy.core.message import Reply
 from proxy.core.secret import Secret
 from proxy.core.settings import Settings
 from proxy.core.symptom import Symptom, TokenRequestError
-from proxy.core.token import Token
+from proxy.core.token import NO_VARIABLES, Token
 from proxy.credentials.expiry import ExpiryError, ExpiryType, expires_at
 from proxy.extractors.base import ExtractError, Extractor, ExtractorSettings, FormatError, Found, NotFoundError
 
@@ -69,12 +71,21 @@ class TokenReader:
         self.expiry = None if expiry is None or expiry.from_ == "token" else extractors.make_extractor(expiry)
         self.expiry_type: ExpiryType | None = None if expiry is None else expiry.type
 
-    def read(self, subject: str, reply: Reply) -> Token:
+    def read(self, subject: str, reply: Reply, variables: Mapping[str, Secret] = NO_VARIABLES) -> Token:
         """Return the token that the reply brings. `subject` is the request as a message may name it.
+
+        `variables` are for the next fetch, whatever becomes of this one: they go with the token, or with the error.
 
         Raises:
             TokenRequestError: it brings none that can be used.
         """
+        try:
+            return replace(self._read(subject, reply), variables=variables)
+        except TokenRequestError as error:
+            error.variables = variables
+            raise
+
+    def _read(self, subject: str, reply: Reply) -> Token:
         value = self._value(subject, reply)
         try:
             at = expires_at(self._expiry(reply), self.expiry_type, received_at=reply.received_at, token=value)

@@ -26,18 +26,34 @@ def _method(method: str) -> str:
     return method.upper()
 
 
-def _address(template: Template) -> Template:
-    """Check the address as it will be with values filled in, which may stand in its path and query only."""
-    url = template.render(dict.fromkeys(template.names, "x"))
-    parts, other = _split(url), _split(template.render(dict.fromkeys(template.names, "yy")))
+def check_address(url: str) -> str:
+    """Return an address that a credential may call: whole, absolute and percent-encoded.
+
+    Raises:
+        ValueError: it is none; the message never shows it.
+    """
+    parts = _split(url)
     if parts.scheme not in {"http", "https"} or not HOST.fullmatch(parts.netloc.removesuffix(f":{parts.port}")):
         if "@" in parts.netloc:
             raise ValueError("an address holds no user or password; send an Authorization header instead")
         raise ValueError("write the whole address, such as https://auth.example.com/token")
-    if (parts.scheme, parts.netloc) != (other.scheme, other.netloc):
-        raise ValueError("variables may stand in the path and the query of an address, not before them")
     if "#" in url or not _ADDRESS.fullmatch(url):
         raise ValueError("an address holds printable ASCII and no `#`; percent-encode the rest")
+    return url
+
+
+def is_plain_http(url: str) -> bool:
+    """Return True when a request to that address would travel readable."""
+    return _split(url).scheme == "http"
+
+
+def _address(template: Template) -> Template:
+    """Check the address as it will be with values filled in, which may stand in its path and query only."""
+    parts, other = (
+        _split(check_address(template.render(dict.fromkeys(template.names, stand_in)))) for stand_in in ("x", "yy")
+    )
+    if (parts.scheme, parts.netloc) != (other.scheme, other.netloc):
+        raise ValueError("variables may stand in the path and the query of an address, not before them")
     return template
 
 
@@ -83,7 +99,12 @@ class RequestSettings(Settings):
     @property
     def is_plain_http(self) -> bool:
         """Return True when the request would travel readable."""
-        return _split(self.url.render(dict.fromkeys(self.url.names, "x"))).scheme == "http"
+        return is_plain_http(self.url.render(dict.fromkeys(self.url.names, "x")))
+
+    @property
+    def place(self) -> str:
+        """Return the address as it is written, without its query, in which secrets may stand."""
+        return self.url.render({name: f"{{{{ {name} }}}}" for name in self.url.names}).partition("?")[0]
 
     @property
     def names(self) -> frozenset[str]:

@@ -28,7 +28,12 @@ def one_line(secret: Secret) -> Secret:
     return Secret(value)
 
 
-def _present(secret: Secret) -> Secret:
+def present(secret: Secret) -> Secret:
+    """Return the secret.
+
+    Raises:
+        ValueError: it is empty.
+    """
     if not secret:
         raise ValueError("the value is empty; check the variable or file that it comes from")
     return secret
@@ -39,7 +44,7 @@ class TextSettings(CredentialSettings):
 
     kind: Literal["text"]
     """A token that is written down."""
-    value: Annotated[Secret, AfterValidator(one_line), AfterValidator(_present)]
+    value: Annotated[Secret, AfterValidator(one_line), AfterValidator(present)]
     """The token. Better `${env:NAME}` or `${file:path}` than the value itself."""
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """What every credential promises. A kind's test subclasses `CredentialCompliance` and gives it settings."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, ClassVar
 
@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from proxy.core.errors import FetchError
 from proxy.core.kinds import OneOf
+from proxy.core.secret import Secret
 from proxy.credentials import KINDS
 from proxy.credentials.base import Credential, CredentialSettings
 from proxy.injectors import inject_all, make_injector
@@ -26,6 +27,10 @@ class CredentialCompliance:
     """The kind's word in YAML."""
     secret: ClassVar[str]
     """What stands in the settings and must not be seen."""
+    other_beginning: ClassVar[Mapping[str, Any] | None] = None
+    """Settings that begin another lineage; None: each fetch of the kind stands alone."""
+    same_lineage: ClassVar[Sequence[Mapping[str, Any]]] = ()
+    """Settings of the kind's own, each of which leaves the lineage as it is."""
 
     def settings(self, server: TokenServer) -> dict[str, Any]:
         """Return the kind's settings, without `kind`; a kind that asks somebody asks this server."""
@@ -93,6 +98,26 @@ class CredentialCompliance:
             else:
                 await credential.fetch(None)
                 assert server.count == 0
+
+    def lineage(self, **more: Any) -> Any:
+        """Return the lineage of a credential with these settings."""
+        clock = FakeClock()
+        return KINDS[self.word]("any", self.parsed(TokenServer(), **more), Endpoint(clock), clock).lineage
+
+    def test_only_what_a_first_fetch_begins_with_changes_its_lineage(self) -> None:
+        lineage = self.lineage()
+        for same in self.same_lineage:
+            assert self.lineage(**same) == lineage
+        assert self.lineage(inject=[{"kind": "query", "name": "key"}], safety_window="1s") == self.lineage() == lineage
+        if self.other_beginning is None:
+            assert lineage is None
+        else:
+            assert self.lineage(**self.other_beginning) not in (lineage, None)
+
+    def test_a_secret_in_its_lineage_is_a_secret(self) -> None:
+        assert self.secret not in repr(self.lineage())
+        if self.other_beginning is not None:
+            assert any(isinstance(part, Secret) for part in self.lineage())
 
     def test_an_unknown_setting_is_refused(self) -> None:
         with pytest.raises(ValidationError, match="Extra inputs"):

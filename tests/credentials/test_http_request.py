@@ -1,6 +1,7 @@
 """Tokens that one HTTP request brings."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -8,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from proxy.core.errors import Reason
+from proxy.core.secret import Secret
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.credentials.base import Credential
 from proxy.credentials.http_request import HttpRequest, HttpRequestSettings
@@ -85,6 +87,47 @@ class TestHttpRequest(CredentialCompliance):
             with pytest.raises(TokenRequestError, match="not JSON but text/html") as caught:
                 await credential.fetch(None)
             assert caught.value.symptom is Symptom.NOT_JSON
+
+
+class TestHttpRequestThatSaves(CredentialCompliance):
+    word: ClassVar[str] = "http_request"
+    secret: ClassVar[str] = "s3cret-of-the-first-request"
+    other_beginning: ClassVar[Mapping[str, Any]] = {"variables": {"ID": "me", "CODE": "another-first-code"}}
+    same_lineage: ClassVar[Sequence[Mapping[str, Any]]] = (
+        {"variables": {"ID": "another", "CODE": "s3cret-of-the-first-request"}},
+        {"expiry": {"from": "json", "path": "expires_in", "type": "seconds"}},
+    )
+
+    def settings(self, server: TokenServer) -> dict[str, Any]:
+        return {
+            "request": {"url": f"{server.url}?key={self.secret}", "form": {"id": "{{ ID }}", "code": "{{ CODE }}"}},
+            "token": TOKEN,
+            "variables": {"ID": "me", "CODE": self.secret},
+            "save": {"CODE": {"from": "json", "path": "access_token"}},
+            "allow_plain_http": True,
+        }
+
+    async def test_a_request_that_may_have_used_up_what_it_carried_is_not_sent_again(self) -> None:
+        async with self.made() as (credential, server):
+            server.knobs.drop = True
+            with pytest.raises(TokenRequestError, match="closed the connection"):
+                await credential.fetch(None)
+            assert server.count == 1
+
+    async def test_what_a_reply_without_a_usable_token_brings_is_not_lost(self) -> None:
+        async with self.made() as (credential, server):
+            server.knobs.body = json.dumps({"access_token": "two\nlines"})
+            with pytest.raises(TokenRequestError) as caught:
+                await credential.fetch(None)
+            assert caught.value.symptom is Symptom.TOKEN_UNUSABLE
+            assert caught.value.variables == {"CODE": Secret("two\nlines")}
+
+    def test_it_knows_its_address_apart_from_others(self) -> None:
+        address = {"request": {"url": "https://auth.example/{{ ID }}?k=1", "form": {"code": "{{ CODE }}"}}}
+        assert self.lineage(**address) == ("https://auth.example/{{ ID }}", Secret(self.secret))
+
+    def test_what_is_saved_and_never_sent_makes_no_lineage(self) -> None:
+        assert self.lineage(save={"OTHER": {"from": "json", "path": "x"}}) is None
 
 
 def settings(**given: Any) -> HttpRequestSettings:

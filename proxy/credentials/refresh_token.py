@@ -1,0 +1,44 @@
+"""OAuth 2 refresh tokens: each fetch spends the one that the fetch before it brought (RFC 6749 §6).
+
+Theory. A refresh token may be good for one use: the provider then answers with its successor, and takes a second use of
+the same one for theft, upon which it may revoke everything that came of the grant (RFC 9700 §4.14.2). So a request that
+may have been heeded is never sent again by the same fetch: not after a timeout or a broken connection, and not after an
+error of the server. It is sent again only when the server was not reached, or turned it away unread: with 429, or with
+503 and a Retry-After. Whoever calls `fetch` remembers what it brought, and decides whether to try once more later.
+"""
+
+from typing import ClassVar, Literal
+
+from proxy.core.clock import Clock
+from proxy.core.token import Token
+from proxy.credentials.oauth2 import REFRESH_TOKEN, OAuth2, OAuth2Settings, SecretLine
+from proxy.net.endpoint import Endpoint
+
+
+class RefreshTokenSettings(OAuth2Settings):
+    """A token that a refresh token brings."""
+
+    parameters_of_the_grant: ClassVar[frozenset[str]] = frozenset({REFRESH_TOKEN})
+
+    kind: Literal["refresh_token"]
+    """A token that a refresh token brings."""
+    refresh_token: SecretLine
+    """The first refresh token. Those that follow are kept with the token, in the store; a new one here begins anew."""
+
+
+class RefreshToken(OAuth2):
+    """Spends one refresh token for an access token and the next refresh token."""
+
+    Settings = RefreshTokenSettings
+
+    def __init__(self, name: str, settings: RefreshTokenSettings, endpoint: Endpoint, clock: Clock) -> None:
+        super().__init__(name, settings, endpoint, clock)
+        self._first = settings.refresh_token
+        self.lineage = (settings.token_url, settings.client_id, settings.refresh_token)
+
+    async def fetch(self, previous: Token | None) -> Token:
+        """Return a token for the newest refresh token that is known."""
+        kept = previous.variables if previous else {}
+        spent = kept.get(REFRESH_TOKEN, self._first)
+        grant = {"grant_type": REFRESH_TOKEN, REFRESH_TOKEN: spent.reveal()}
+        return await self.exchange(grant, refresh_token=spent)
