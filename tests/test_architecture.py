@@ -34,7 +34,7 @@ NEVER_MIRRORED: Final = {"__init__.py", "__main__.py", "base.py"}
 
 HOMES: Final = {
     "yaml": {"proxy/config/document.py"},
-    "redis": {"proxy/stores/redis.py"},
+    "redis": {"proxy/stores/redis_wire.py"},
     "cryptography": {"proxy/core/seal.py"},
     "prometheus_client": {"proxy/telemetry/metrics.py"},
     "jsonpath_ng": {"proxy/core/json_path.py"},

@@ -3,6 +3,7 @@
 from proxy.core.kinds import Table
 from proxy.stores.base import Store
 from proxy.stores.memory import Memory
+from proxy.stores.redis import Redis
 from proxy.stores.sqlite import Sqlite
 
-KINDS: Table[type[Store]] = Table("proxy.stores", {"memory": Memory, "sqlite": Sqlite})
+KINDS: Table[type[Store]] = Table("proxy.stores", {"memory": Memory, "sqlite": Sqlite, "redis": Redis})
