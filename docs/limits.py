@@ -11,6 +11,8 @@ from proxy.credentials.request import RequestSettings
 from proxy.gateway import body, listener
 from proxy.gateway.settings import LimitSettings, TimeoutSettings
 from proxy.net import answer, endpoint
+from proxy.tokens import webhook
+from proxy.tokens.delivery import WebhookSettings
 
 _TIMEOUTS: Final = TimeoutSettings()
 
@@ -40,6 +42,9 @@ def limits() -> Iterator[str]:
         ("Reply of a token endpoint", spell_size(endpoint.BODY_LIMIT), ""),
         ("One try of a token request", spell_duration(_token_timeout()), "request.timeout"),
         ("Further tries of a token request", str(endpoint.RETRIES), ""),
+        ("One try of a webhook delivery", spell_duration(_webhook_timeout()), "events.webhook.timeout"),
+        ("Further tries of a webhook delivery", str(len(webhook.WAITS)), ""),
+        ("Events that wait to be delivered", str(webhook.QUEUE), ""),
     ):
         moved = f" (`{setting}`)" if setting else ""
         yield item(f"{words}: **{limit}**{moved}")
@@ -47,3 +52,7 @@ def limits() -> Iterator[str]:
 
 def _token_timeout() -> float:
     return float(RequestSettings.model_fields["timeout"].default)
+
+
+def _webhook_timeout() -> float:
+    return float(WebhookSettings.model_fields["timeout"].default)

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from docs.wrapping import item, paragraph
 from proxy import callers, credentials, extractors, injectors, stores
-from proxy.config.schema import AdminSettings, ListenSettings
+from proxy.config.schema import AdminSettings, EventsSettings, ListenSettings
 from proxy.core.breaker import BreakerSettings
 from proxy.core.kinds import Table
 from proxy.core.rejection import RejectionSettings
@@ -27,11 +27,14 @@ from proxy.gateway.settings import (
     TimeoutSettings,
     TlsSettings,
 )
+from proxy.tokens.delivery import WebhookSettings
 
 RECORDS: Final[Mapping[str, type[Settings]]] = {
     "listen": ListenSettings,
     "admin": AdminSettings,
     "drain": DrainSettings,
+    "events": EventsSettings,
+    "webhook": WebhookSettings,
     "route": RouteSettings,
     "match": MatchSettings,
     "breaker": BreakerSettings,
@@ -66,6 +69,8 @@ _LINKS: Final = {
     "save": "mapping of names to [extractors](#extractors)",
     "inject": "list of [injectors](#injectors)",
     "rejected_when": "list of [rules](#rejected_when)",
+    "webhook": "[mapping](#webhook)",
+    "secret": "text or list of texts",
     "json": "any JSON",
     "equals": "text, number or truth value",
 }

@@ -14,6 +14,7 @@ from proxy.credentials.base import CredentialSettings
 from proxy.gateway.settings import DrainSettings, RouteSettings
 from proxy.stores.base import StoreSettings
 from proxy.stores.memory import MemorySettings
+from proxy.tokens.delivery import WebhookSettings
 
 NAME: Final = r"^[a-z0-9][a-z0-9_-]*$"
 KEY_HASH: Final = r"^sha256:[0-9a-f]{64}$"
@@ -50,6 +51,13 @@ class AdminSettings(Settings):
     """Hashes of admin keys by the name of who holds them; `countersign hash-key` makes a key and its hash."""
 
 
+class EventsSettings(Settings):
+    """Who is told of events, beside the log and the admin API."""
+
+    webhook: WebhookSettings | None = None
+    """Whom to tell that a credential fails, recovers, or needs a person. None: nobody."""
+
+
 class Config(Settings):
     """The configuration of one Countersign."""
 
@@ -61,6 +69,8 @@ class Config(Settings):
     """Who may use the admin API."""
     drain: DrainSettings = DrainSettings()
     """How the process takes its leave after SIGTERM."""
+    events: EventsSettings = EventsSettings()
+    """Who is told of events."""
     callers: Mapping[Name, AnyCaller] = {}
     """Who may send requests, by name."""
     credentials: Mapping[Name, AnyCredential] = {}

@@ -20,6 +20,7 @@ UNMATCHED: Final = "_none"
 """The route label of requests that match no route."""
 STORE_OPERATIONS: Final = ("load", "save", "drop", "lock")
 RELOAD_OUTCOMES: Final = ("succeeded", "refused")
+WEBHOOK_OUTCOMES: Final = ("delivered", "given_up", "gone", "dropped")
 
 _BOUNDS: Final = (*map(repr, BUCKETS), "+Inf")
 
@@ -99,6 +100,13 @@ CATALOGUE: Final = (
     MetricSpec("countersign_breaker_opened_total", "counter", (), "Times the circuit of any route opened."),
     MetricSpec("countersign_store_up", "gauge", (), "Whether the token store answers."),
     MetricSpec("countersign_store_errors_total", "counter", ("operation",), "Operations that the token store failed."),
+    MetricSpec(
+        "countersign_webhook_deliveries_total",
+        "counter",
+        ("outcome",),
+        "Events for the webhook: delivered, given up after the last try, refused for good by the receiver (gone), "
+        "or dropped, for too many waited, the process ended, or the webhook was taken away.",
+    ),
     MetricSpec("countersign_verifications_total", "counter", ("outcome",), "E-mail verifications of users."),
     MetricSpec(
         "countersign_config_reloads_total",
@@ -132,6 +140,7 @@ class Metrics:
         self._store_errors = dict.fromkeys(STORE_OPERATIONS, 0)
         self._reloads = dict.fromkeys(RELOAD_OUTCOMES, 0)
         self._reloaded_at = 0.0
+        self._webhook_deliveries = dict.fromkeys(WEBHOOK_OUTCOMES, 0)
         self._verifications: dict[str, int] = {}
         self.log_dropped: Callable[[], int] = int
         self.route(UNMATCHED)
@@ -169,6 +178,10 @@ class Metrics:
         """Note when the first configuration was loaded (Unix seconds): a start is no reload."""
         self._reloaded_at = timestamp
 
+    def webhook_deliveries(self, outcome: str, count: int = 1) -> None:
+        """Count events for the webhook that came to such an end: one of `WEBHOOK_OUTCOMES`."""
+        self._webhook_deliveries[outcome] += count
+
     def verifications(self, outcome: str) -> None:
         """Count how a user's verification ended."""
         self._verifications[outcome] = self._verifications.get(outcome, 0) + 1
@@ -200,6 +213,7 @@ class Metrics:
             "countersign_breaker_opened_total": [((), opened)],
             "countersign_store_up": [((), int(self.store_up))],
             "countersign_store_errors_total": by_label(self._store_errors),
+            "countersign_webhook_deliveries_total": by_label(self._webhook_deliveries),
             "countersign_verifications_total": by_label(self._verifications),
             "countersign_config_reloads_total": by_label(self._reloads),
             "countersign_config_last_reload_timestamp_seconds": [((), self._reloaded_at)],

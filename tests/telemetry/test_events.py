@@ -5,7 +5,7 @@ import pytest
 import structlog
 
 from proxy.core.secret import Secret
-from proxy.telemetry.events import LONGEST_PAGE, EventLog, EventName
+from proxy.telemetry.events import LONGEST_PAGE, Event, EventLog, EventName
 from tests.fakes.clock import FakeClock
 
 
@@ -127,3 +127,56 @@ def test_a_page_is_bounded(clock: FakeClock, limit: int, length: int) -> None:
 def test_an_empty_log_has_an_empty_page(clock: FakeClock) -> None:
     page = EventLog(clock).query()
     assert (page.events, page.cursor) == ((), None)
+
+
+def test_a_follower_is_told_of_each_event_as_it_is_recorded(clock: FakeClock) -> None:
+    log, told = EventLog(clock), list[Event]()
+    log.record("info", EventName.STARTED)
+    log.follow(told.append)
+    log.record("warning", EventName.REFRESH_FAILED, credential="billing", attempt=2)
+    assert told == list(log.query().events)[:1]
+    log.record("info", EventName.REFRESH_RECOVERED, credential="billing")
+    assert [event.event for event in told] == [EventName.REFRESH_FAILED, EventName.REFRESH_RECOVERED]
+
+
+def test_a_follower_is_told_no_secret(clock: FakeClock) -> None:
+    secret = Secret("MARKER-secret")
+    log, told = EventLog(clock), list[Event]()
+    log.follow(told.append)
+    log.record("error", EventName.REFRESH_FAILED, detail=f"provider said {secret.reveal()}", url=secret.reveal())
+    assert "MARKER" not in repr(told)
+
+
+def test_a_follower_that_fails_harms_neither_who_records_nor_the_other_followers(
+    clock: FakeClock, said: list[structlog.typing.EventDict]
+) -> None:
+    secret = Secret("MARKER-secret")
+    log, told = EventLog(clock), list[Event]()
+
+    def broken(event: Event) -> None:
+        raise ValueError(f"cannot take {event.event}: {secret.reveal()}")
+
+    log.follow(broken)
+    log.follow(told.append)
+    log.record("info", EventName.TOKEN_FETCHED, credential="billing")
+    assert [event.event for event in told] == [EventName.TOKEN_FETCHED]
+    assert [(line["event"], line["log_level"]) for line in said] == [
+        ("token_fetched", "info"),
+        ("task_failed", "error"),
+    ]
+    assert said[1]["detail"] == "a follower of token_fetched: ValueError: cannot take token_fetched: ***"
+    assert [event.event for event in log.query().events] == [EventName.TASK_FAILED, EventName.TOKEN_FETCHED]
+
+
+def test_a_follower_may_record_what_it_finds(clock: FakeClock) -> None:
+    log, told = EventLog(clock), list[EventName]()
+
+    def answering(event: Event) -> None:
+        told.append(event.event)
+        if event.event is EventName.REFRESH_FAILED:
+            log.record("warning", EventName.WEBHOOK_FAILED)
+
+    log.follow(answering)
+    log.record("warning", EventName.REFRESH_FAILED)
+    assert told == [EventName.REFRESH_FAILED, EventName.WEBHOOK_FAILED]
+    assert [event.id for event in log.query().events] == [2, 1]

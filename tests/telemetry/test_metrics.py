@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from proxy import __version__
-from proxy.telemetry.metrics import CATALOGUE, UNMATCHED, Metrics
+from proxy.telemetry.metrics import CATALOGUE, UNMATCHED, WEBHOOK_OUTCOMES, Metrics
 
 
 def scrape(metrics: Metrics) -> dict[str, float]:
@@ -124,6 +124,20 @@ def test_the_store_and_the_log_are_asked_at_the_scrape() -> None:
     samples = scrape(metrics)
     assert samples["countersign_store_up"] == 0
     assert samples["countersign_log_dropped_total"] == 17
+
+
+def test_what_becomes_of_webhook_deliveries_is_counted_from_zero() -> None:
+    metrics = Metrics()
+    metrics.webhook_deliveries("delivered")
+    metrics.webhook_deliveries("dropped", 3)
+    samples = scrape(metrics)
+    name = "countersign_webhook_deliveries_total"
+    assert {outcome: samples[f'{name}{{outcome="{outcome}"}}'] for outcome in WEBHOOK_OUTCOMES} == {
+        "delivered": 1,
+        "given_up": 0,
+        "gone": 0,
+        "dropped": 3,
+    }
 
 
 def test_build_info_names_the_version() -> None:
