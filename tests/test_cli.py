@@ -177,6 +177,14 @@ class TestExplain:
         assert "unknown key 'upstrem'" in result.stderr
 
 
+SPENDS = """
+callers: {here: {kind: anonymous}}
+credentials:
+  crm: {kind: refresh_token, token_url: "https://auth.example/token", client_id: me, refresh_token: the-first-one}
+routes: {crm: {upstream: "https://api.example", credential: crm, callers: [here]}}
+"""
+
+
 class TestTest:
     @pytest.fixture
     def demo(self, tmp_path: Path) -> Iterator[Path]:
@@ -212,6 +220,16 @@ class TestTest:
         assert said["diagnosis"]["code"] != "ok"
         assert said["diagnosis"]["remedy"]
         assert "wrong-secret" not in result.stdout
+
+    def test_a_refresh_token_is_not_spent(self, countersign: Countersign, tmp_path: Path) -> None:
+        path = tmp_path / "countersign.yaml"
+        path.write_text(SPENDS)
+        result = countersign("test", "crm", "-c", path)
+        assert result.exit_code == 1
+        assert result.stdout.startswith("not-tried: nothing was sent")
+        assert "what to do: let the running proxy renew the token" in result.stdout
+        said = json.loads(countersign("test", "crm", "-c", path, "--json").stdout)
+        assert (said["steps"], said["diagnosis"]["code"]) == ([], "not-tried")
 
     def test_an_unknown_credential_is_answered_with_the_known_ones(
         self, countersign: Countersign, config: Path

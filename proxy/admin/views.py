@@ -111,7 +111,7 @@ class DiagnosisView(View):
     """What a test showed, and what to do about it."""
 
     code: str
-    """`ok`, or a row of the troubleshooting table."""
+    """`ok`, `not-tried`, or a row of the troubleshooting table."""
     sentence: str
     remedy: str
     candidates: tuple[str, ...]

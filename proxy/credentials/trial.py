@@ -1,4 +1,8 @@
-"""Tries a credential once, before anybody's request depends on it, and tells a person what happened and what to do."""
+"""Tries a credential once, before anybody's request depends on it, and tells a person what happened and what to do.
+
+A credential with a lineage is not tried. What its fetch uses up may work only once, and a trial keeps nothing: the
+successor would be lost, and with it the way to any further token.
+"""
 
 import json
 from collections.abc import Iterator
@@ -57,7 +61,7 @@ class Diagnosis:
     """What happened, and what to do about it."""
 
     code: str
-    """`ok`, or a row of the troubleshooting table."""
+    """`ok`, `not-tried`, or a row of the troubleshooting table."""
     sentence: str
     remedy: str = ""
     candidates: tuple[str, ...] = ()
@@ -100,7 +104,9 @@ class Trial:
 
 
 async def trial(credential: Credential) -> Trial:
-    """Fetch a token once, without retries and without keeping it."""
+    """Fetch a token once, without retries and without keeping it; nothing is sent that may work only once."""
+    if credential.lineage is not None:
+        return Trial(credential.name, (), _not_tried(credential.name))
     recorder = _Recorder(credential.endpoint, credential)
     twin = type(credential)(credential.name, credential.settings, recorder, credential.clock)
     try:
@@ -117,6 +123,15 @@ async def trial(credential: Credential) -> Trial:
         token.value.fingerprint(),
         expiry_at,
         None if token.expires_at is None else token.expires_at - token.issued_at,
+    )
+
+
+def _not_tried(name: str) -> Diagnosis:
+    return Diagnosis(
+        "not-tried",
+        "nothing was sent: what this credential spends may work only once, and a test would lose what it brings",
+        f"let the running proxy renew the token, for it keeps what it gets: POST /api/v1/credentials/{name}/refresh"
+        " of the admin API, which also says why it got none",
     )
 
 

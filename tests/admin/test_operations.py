@@ -2,10 +2,12 @@ import pytest
 
 from proxy.admin.operations import BASE, OPERATIONS
 from proxy.core.breaker import BreakerState
+from proxy.credentials.refresh_token import RefreshTokenSettings
 from proxy.stores.base import Record, StoreError
 from proxy.telemetry.events import EventName
 from proxy.tokens.sources import Sources
 from tests.admin.conftest import Operator, Process, billing
+from tests.fakes.authorization_server import CLIENT, SECRET, AuthorizationServer
 from tests.fakes.token_room import permanent, transient, value
 from tests.fakes.token_server import TokenServer
 
@@ -129,6 +131,25 @@ async def test_a_test_shows_every_step_and_keeps_nothing(operator: Operator, pro
     assert answer.json["diagnosis"]["code"] == "ok"
     assert process.room.source.status().generation == 0
     assert not any(marker in answer.body.decode() for marker in (*server.issued, "MARKER"))
+
+
+async def test_a_test_does_not_spend_what_may_work_only_once(operator: Operator, process: Process) -> None:
+    async with AuthorizationServer(process.clock) as server:
+        settings = RefreshTokenSettings.model_validate(
+            {
+                "kind": "refresh_token",
+                "token_url": server.url,
+                "client_id": CLIENT,
+                "client_secret": SECRET,
+                "refresh_token": server.grant(),
+                "allow_plain_http": True,
+            }
+        )
+        process.sources = Sources({"billing": settings}, process.sources.by_name)
+        answer = await operator.post(f"{BASE}/credentials/billing/test")
+        assert (answer.status, answer.json["succeeded"], answer.json["steps"], server.count) == (200, False, [], 0)
+    assert answer.json["diagnosis"]["code"] == "not-tried"
+    assert "POST /api/v1/credentials/billing/refresh" in answer.json["diagnosis"]["remedy"]
 
 
 async def test_a_test_that_finds_no_token_says_where_it_might_stand(operator: Operator, process: Process) -> None:

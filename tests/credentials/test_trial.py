@@ -9,8 +9,10 @@ import pytest
 
 from proxy.credentials.basic import Basic, BasicSettings
 from proxy.credentials.http_request import HttpRequest, HttpRequestSettings
+from proxy.credentials.refresh_token import RefreshToken, RefreshTokenSettings
 from proxy.credentials.trial import Trial, trial
 from proxy.net.endpoint import Endpoint
+from tests.fakes.authorization_server import CLIENT, SECRET, AuthorizationServer
 from tests.fakes.clock import FakeClock
 from tests.fakes.token_server import TokenServer
 
@@ -161,6 +163,35 @@ async def test_a_token_that_cannot_stand_where_it_goes_is_named(bench: Bench) ->
     bench.server.knobs.body = json.dumps({"access_token": "s3cret value"})
     tried = await bench.attempt(inject=[{"kind": "cookie", "name": "sid"}])
     assert (tried.diagnosis.code, tried.succeeded) == ("token-unusable", False)
+
+
+async def test_what_may_work_only_once_is_not_spent_in_a_test(bench: Bench) -> None:
+    form = {"code": "{{ CODE }}"}
+    saved: dict[str, Any] = {
+        "request": {"url": bench.server.url, "form": form},
+        "variables": {"CODE": "s3cret"},
+        "save": {"CODE": {"from": "json", "path": "code"}},
+    }
+    tried = await bench.attempt(**saved)
+    assert (tried.succeeded, tried.steps, tried.diagnosis.code, bench.server.count) == (False, (), "not-tried", 0)
+    assert "POST /api/v1/credentials/main/refresh" in "\n".join(tried.lines())
+
+
+async def test_a_refresh_token_is_not_spent_in_a_test() -> None:
+    clock = FakeClock()
+    async with AuthorizationServer(clock) as server:
+        settings = RefreshTokenSettings.model_validate(
+            {
+                "kind": "refresh_token",
+                "token_url": server.url,
+                "client_id": CLIENT,
+                "client_secret": SECRET,
+                "refresh_token": server.grant(),
+                "allow_plain_http": True,
+            }
+        )
+        tried = await trial(RefreshToken("main", settings, Endpoint(clock), clock))
+        assert (tried.succeeded, tried.diagnosis.code, server.count) == (False, "not-tried", 0)
 
 
 async def test_a_token_that_is_written_down_asks_nobody() -> None:
