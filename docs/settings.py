@@ -15,6 +15,7 @@ from proxy.core.breaker import BreakerSettings
 from proxy.core.kinds import Table
 from proxy.core.rejection import RejectionSettings
 from proxy.core.route import MatchSettings
+from proxy.core.seal import SealSettings
 from proxy.core.settings import Duration, Settings, Size, spell_duration, spell_size
 from proxy.credentials.base import CredentialSettings
 from proxy.credentials.reading import ExpirySettings
@@ -31,6 +32,7 @@ from proxy.tokens.delivery import WebhookSettings
 
 RECORDS: Final[Mapping[str, type[Settings]]] = {
     "listen": ListenSettings,
+    "seal": SealSettings,
     "admin": AdminSettings,
     "drain": DrainSettings,
     "events": EventsSettings,

@@ -4,12 +4,14 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from proxy import stores
 from proxy.callers.anonymous import AnonymousSettings
 from proxy.config.address import Address
 from proxy.config.positions import Loc
 from proxy.config.schema import Config
 from proxy.config.sentences import closest
 from proxy.core.origin import parse_upstream
+from proxy.core.seal import is_same_line
 from proxy.credentials.base import CredentialSettings
 from proxy.gateway.receive import METHODS
 from proxy.gateway.settings import RouteSettings
@@ -36,6 +38,7 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
     """
     yield from _listeners(config)
     yield from _anonymous(config)
+    yield from _seal(config, data)
     known = {section: _names(data, section) for section in ("callers", "credentials")}
     for name, route in config.routes.items():
         yield from _names_of(name, route, known)
@@ -73,6 +76,28 @@ def _anonymous(config: Config) -> Iterator[Flaw]:
                 "listen.proxy can be reached from other machines, and this lets anybody there use the credentials; "
                 "listen on 127.0.0.1, use a caller of kind api_key, or say allow_remote: true",
             )
+
+
+def _seal(config: Config, data: Any) -> Iterator[Flaw]:
+    section = data.get("seal") if isinstance(data, dict) else None
+    is_keyed = config.seal.keys or (isinstance(section, dict) and section.get("keys"))
+    if stores.KINDS[config.store.kind].holds_secrets and not is_keyed:
+        yield Flaw(
+            ("store",),
+            "it keeps tokens where others may come to read them, and there is no key to seal them with; "
+            'write what `countersign keygen` prints into a file, and name that: `seal: {keys: ["${file:seal.key}"]}`',
+        )
+    keys = config.seal.keys
+    for index, key in enumerate(keys):
+        if key in keys[:index]:
+            yield Flaw(("seal", "keys", index), f"seal.keys[{keys.index(key)}] is the same key; keep one")
+    if not all(is_same_line(key, keys[-1]) for key in keys):
+        yield Flaw(
+            ("seal", "keys"),
+            "one of these keys was not made to replace the last one; without that one, no stored token would be found "
+            "again, and one-time refresh tokens would be lost; make the new key with `countersign keygen --after FILE`",
+            warning=True,
+        )
 
 
 def _names_of(name: str, route: RouteSettings, known: Mapping[str, Collection[str]]) -> Iterator[Flaw]:

@@ -9,6 +9,7 @@ from proxy import callers, credentials, stores
 from proxy.callers.base import CallerSettings
 from proxy.config.address import Address
 from proxy.core.kinds import OneOf
+from proxy.core.seal import SealSettings
 from proxy.core.settings import Settings
 from proxy.credentials.base import CredentialSettings
 from proxy.gateway.settings import DrainSettings, RouteSettings
@@ -65,6 +66,8 @@ class Config(Settings):
     """Where Countersign listens."""
     store: AnyStore = MemorySettings()
     """Where tokens are kept."""
+    seal: SealSettings = SealSettings()
+    """What seals everything secret that is stored."""
     admin: AdminSettings = AdminSettings()
     """Who may use the admin API."""
     drain: DrainSettings = DrainSettings()

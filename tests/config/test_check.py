@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from proxy.core.seal import new_key
+from proxy.core.secret import Secret
 from tests.config.conftest import GOOD, Examine
 
 Problems = Callable[..., list[str]]
@@ -137,3 +139,76 @@ def test_an_own_authority_is_read_and_watched(tmp_path: Path, examined: Examine)
     ca = found.config.routes["billing"].tls.ca
     assert ca == tmp_path / "ca.pem"
     ssl.create_default_context(cafile=str(ca))
+
+
+OLD = new_key()
+SUCCESSOR = new_key(after=Secret(OLD))
+STRANGER = new_key()
+STORED = f"store: {{kind: sqlite, path: tokens.db}}\n{GOOD}"
+FIRST_KEY = len(STORED.splitlines()) + 3
+"""The line that it stands in."""
+NO_KEY = "1:1: store: it keeps tokens where others may come to read them, and there is no key to seal them with"
+
+
+def sealed(*keys: str) -> str:
+    return STORED + "seal:\n  keys:\n" + "".join(f"  - {key}\n" for key in keys)
+
+
+@pytest.mark.parametrize("text", [STORED, STORED + "seal: {}\n", STORED + "seal: {keys: []}\n"])
+def test_a_store_that_others_could_read_needs_a_key(problems: Problems, text: str) -> None:
+    (problem,) = problems(text)
+    assert problem.startswith(NO_KEY)
+    assert problem.endswith(
+        'write what `countersign keygen` prints into a file, and name that: `seal: {keys: ["${file:seal.key}"]}`'
+    )
+    assert problems(text, resolve=False) == [problem]
+
+
+def test_what_is_kept_in_memory_needs_none(problems: Problems) -> None:
+    assert problems(GOOD) == problems(f"store: {{kind: memory}}\n{GOOD}") == []
+
+
+@pytest.mark.parametrize("keys", [(OLD,), (SUCCESSOR, OLD), (OLD, SUCCESSOR), (SUCCESSOR,), ("${env:KEY}",)])
+def test_a_store_with_keys_is_in_order(problems: Problems, keys: tuple[str, ...]) -> None:
+    assert problems(sealed(*keys), environ={"STRIPE_KEY": "x", "KEY": SUCCESSOR}) == []
+
+
+@pytest.mark.parametrize("bad", ["correct-horse", "${env:KEY}", "0123456789abcdef" * 4, '""', OLD[:-4]])
+def test_a_key_that_is_none_is_refused_at_its_place_and_not_shown(problems: Problems, bad: str) -> None:
+    (problem,) = problems(sealed(OLD, bad), environ={"STRIPE_KEY": "x", "KEY": "correct-horse"})
+    assert problem.startswith(f"{FIRST_KEY + 1}:5: seal.keys[1]: a sealing key is 32 random bytes")
+    assert problem.endswith("`countersign keygen` prints a new one")
+    assert "correct-horse" not in problem
+
+
+def test_of_a_key_that_cannot_be_resolved_here_no_more_is_said(problems: Problems) -> None:
+    missing = [
+        f"{line}:5: warning: the environment variable KEY{n} is not set"
+        for line, n in ((FIRST_KEY, 1), (FIRST_KEY + 1, 2))
+    ]
+    for text in (sealed("${env:KEY1}", "${env:KEY2}"), sealed("${env:KEY1}", "${env:KEY2}", OLD)):
+        found = problems(text, resolve=False)
+        assert [problem.partition(";")[0] for problem in found] == missing
+    (only,) = problems(sealed(STRANGER, "${env:KEY1}"), resolve=False)
+    assert only.startswith(f"{FIRST_KEY + 1}:5: warning: the environment variable KEY1 is not set")
+
+
+def test_keys_that_cannot_be_resolved_leave_the_rest_usable(examined: Examine) -> None:
+    found = examined(sealed("${env:KEY1}", "${env:KEY2}"), resolve=False)
+    assert found.config is not None
+    assert len(found.config.seal.keys) == 2
+    assert len(examined(sealed("${env:KEY1}", "${env:KEY2}")).errors) == 2
+
+
+def test_a_key_that_stands_twice_is_refused(problems: Problems) -> None:
+    (problem,) = problems(sealed(SUCCESSOR, OLD, SUCCESSOR))
+    assert problem == f"{FIRST_KEY + 2}:5: seal.keys[2]: seal.keys[0] is the same key; keep one"
+
+
+def test_a_new_key_that_does_not_replace_the_old_one_is_a_warning(problems: Problems) -> None:
+    (problem,) = problems(sealed(STRANGER, OLD))
+    assert problem.startswith(
+        f"{FIRST_KEY - 1}:3: warning: seal.keys: one of these keys was not made to replace the last one"
+    )
+    assert problem.endswith("make the new key with `countersign keygen --after FILE`")
+    assert OLD not in problem
