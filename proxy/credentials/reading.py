@@ -14,7 +14,7 @@ from proxy.core.secret import Secret
 from proxy.core.settings import Settings
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.token import NO_VARIABLES, Token
-from proxy.credentials.expiry import ExpiryError, ExpiryType, expires_at
+from proxy.credentials.expiry import ExpiryError, ExpiryType, SpentError, expires_at
 from proxy.extractors.base import ExtractError, Extractor, ExtractorSettings, FormatError, Found, NotFoundError
 
 LONGEST_TOKEN: Final = 16 * 1024
@@ -88,9 +88,9 @@ class TokenReader:
     def _read(self, subject: str, reply: Reply) -> Token:
         value = self._value(subject, reply)
         try:
-            at = expires_at(self._expiry(reply), self.expiry_type, received_at=reply.received_at, token=value)
+            at = expires_at(self._expiry(reply), self.expiry_type, reply=reply, token=value)
         except (ExpiryError, ExtractError) as error:
-            place = f" at {self.expiry.place}" if self.expiry else ""
+            place = f" at {self.expiry.place}" if self.expiry and not isinstance(error, SpentError) else ""
             raise TokenRequestError(Symptom.EXPIRY_WRONG, f"the reply to {subject} has{place} {error}") from None
         return Token(Secret(value), issued_at=reply.received_at, expires_at=at)
 

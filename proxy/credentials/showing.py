@@ -23,6 +23,9 @@ _LONGEST_SHOWN: Final = 100
 """Characters. A longer text is masked even there."""
 _SHORTEST_TOKEN: Final = 5
 """Characters. A shorter text is not taken for a token that was missed."""
+_WORTH_TELLING: Final = 30.0
+"""Seconds by which clocks differ before anybody needs to know."""
+_UNITS: Final = (("days", 86_400), ("h", 3600), ("min", 60))
 _PUBLIC_HEADERS: Final = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 
 _DATE: Final = re.compile(r"\d{4}-?\d\d-?\d\d(?:[T ].*)?")
@@ -62,6 +65,15 @@ def show_received(reply: Reply, hidden: Collection[str] = ()) -> Any:
         return mask(parse(reply), hidden)
     except FormatError:
         return f"{MASK} ({len(reply.body)} bytes, {reply.media_type})" if reply.body else ""
+
+
+def show_clocks(offset: float | None) -> str | None:
+    """Return what to tell of an issuer's clock that is `offset` seconds ahead of ours; None: nothing to worry about."""
+    if offset is None or abs(offset) <= _WORTH_TELLING:
+        return None
+    unit, size = next(((unit, size) for unit, size in _UNITS if abs(offset) >= 2 * size), ("s", 1))
+    side = "ahead of" if offset > 0 else "behind"
+    return f"the issuer's clock is {abs(offset) / size:.0f} {unit} {side} this machine's"
 
 
 def mask(value: Any, hidden: Collection[str] = (), *, depth: int = 0, key: str = "") -> Any:

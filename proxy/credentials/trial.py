@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxy.core.errors import FetchError
-from proxy.core.message import Reply
+from proxy.core.message import CLOCK_TOLERANCE, Reply
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.token import Token
 from proxy.credentials.base import Credential
-from proxy.credentials.expiry import jwt_expiry
+from proxy.credentials.claims import ends_at
+from proxy.credentials.expiry import expires_at
 from proxy.credentials.showing import (
     expiry_candidates,
     show_address,
+    show_clocks,
     show_headers,
     show_received,
     show_sent,
@@ -82,6 +84,8 @@ class Trial:
     """Where its expiry was found."""
     lifetime: float | None = None
     """Seconds; None: for ever, or there is no token."""
+    clock_offset: float | None = None
+    """Seconds by which the issuer's clock is ahead of this machine's; None: no reply said what time it is there."""
 
     @property
     def succeeded(self) -> bool:
@@ -96,6 +100,8 @@ class Trial:
             lifetime = "does not expire" if self.lifetime is None else f"lives {self.lifetime:g} s"
             yield f"token:  found at {self.token_at}, fingerprint {self.token_fingerprint}"
             yield f"expiry: found at {self.expiry_at}; {lifetime}"
+        if differing := show_clocks(self.clock_offset):
+            yield f"clock:  {differing}"
         yield f"{self.diagnosis.code}: {self.diagnosis.sentence}"
         if self.diagnosis.candidates:
             yield f"it might be at: {', '.join(self.diagnosis.candidates)}"
@@ -113,7 +119,8 @@ async def trial(credential: Credential) -> Trial:
         token = await twin.fetch(None)
         inject_all(map(make_injector, credential.settings.inject), token)
     except (FetchError, InjectError) as error:
-        return Trial(credential.name, tuple(recorder.steps), _failure(error, recorder.reply))
+        failure = _failure(error, recorder.reply)
+        return Trial(credential.name, tuple(recorder.steps), failure, clock_offset=recorder.clock_offset)
     token_at, expiry_at, diagnosis = _found(twin, token, recorder.reply)
     return Trial(
         credential.name,
@@ -123,6 +130,7 @@ async def trial(credential: Credential) -> Trial:
         token.value.fingerprint(),
         expiry_at,
         None if token.expires_at is None else token.expires_at - token.issued_at,
+        recorder.clock_offset,
     )
 
 
@@ -144,6 +152,10 @@ class _Recorder(Endpoint):
         self._credential = credential
         self.steps: list[Step] = []
         self.reply: Reply | None = None
+
+    @property
+    def clock_offset(self) -> float | None:
+        return self.reply.clock_offset if self.reply else None
 
     async def call(self, request: EndpointRequest) -> Reply:
         return await self.once(request)
@@ -183,12 +195,17 @@ def _found(credential: Credential, token: Token, reply: Reply | None) -> tuple[s
     reader = credential.reader
     if reader is None or reply is None:
         return "the configuration", "nowhere: it does not expire", Diagnosis("ok", "the token is written down")
-    by_itself = "the token's own `exp`" if jwt_expiry(token.value.reveal()) else "nowhere: five minutes are assumed"
+    own = "the token's own `exp`"
+    by_itself = own if ends_at(token.value.reveal(), reply) else "nowhere: five minutes are assumed"
     fine = Diagnosis("ok", "the reply brings a token that can be used")
     if reader.expiry is None:
         return reader.token.place, by_itself, fine
     try:
-        reader.expiry.extract(reply)
+        found = reader.expiry.extract(reply)
     except ExtractError as error:
         return reader.token.place, by_itself, _row(Symptom.EXPIRY_NOT_FOUND, str(error), reply)
-    return reader.token.place, f"{reader.expiry.place} ({reader.expiry_type})", fine
+    expiry_at = f"{reader.expiry.place} ({reader.expiry_type})"
+    told = expires_at(found, reader.expiry_type, reply=reply, token="")
+    if token.expires_at is not None and told - token.expires_at > CLOCK_TOLERANCE:
+        expiry_at = f"{own}, which comes before {expiry_at}"
+    return reader.token.place, expiry_at, fine

@@ -1,15 +1,21 @@
 """Tokens in replies."""
 
 import json
-from typing import Any
+import math
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any, Final
 
 import jwt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from proxy.core.message import Reply
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.token import Token
+from proxy.credentials.expiry import DEFAULT_LIFETIME
 from proxy.credentials.reading import LONGEST_TOKEN, AnyExpiry, TokenReader, clean
 from proxy.extractors import AnyExtractor
 from proxy.extractors.base import Found
@@ -80,6 +86,15 @@ def test_a_wrong_expiry_is_named_with_its_place_and_remedy(kind: str, found: str
     assert "json $.e" in str(error)
 
 
+def test_a_token_that_is_over_is_named_without_the_place_of_an_expiry_that_is_right() -> None:
+    spent = jwt.encode({"exp": int(NOW) - 60}, "k" * 32, algorithm="HS256")
+    made = reader({"from": "json", "path": "e", "type": "seconds"})
+    error = refused(made, json.dumps({"token": spent, "e": 60}), Date="Fri, 15 Jan 2027 08:00:00 GMT")
+    assert error.symptom is Symptom.EXPIRY_WRONG
+    assert "has a JWT whose own `exp` had passed" in str(error)
+    assert "this machine's clock" in str(error)
+
+
 @pytest.mark.parametrize(
     ("body", "symptom"),
     [
@@ -138,3 +153,126 @@ def test_what_cannot_stand_in_a_header_is_no_token(found: str) -> None:
 def test_an_incomplete_expiry_is_refused(expiry: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         reader(expiry)
+
+
+class Issuer:
+    """Issues tokens of a certain life by a clock of its own, and says so in every way there is."""
+
+    def __init__(self, lasts: float, *, ahead: float = 0.0) -> None:
+        self.lasts = lasts
+        self.ahead = ahead
+
+    def reply(self, kind: str | None, *, when: float, our_clock: float, way: float = 0.0, date: bool = True) -> Reply:
+        """Return what it says at that true moment, as it is received on our clock `way` seconds later."""
+        there = when + self.ahead
+        ends = there + self.lasts
+        bearer = "opaque"
+        if kind in {"jwt", None}:
+            bearer = jwt.encode({"iat": there, "exp": ends}, "k" * 32, algorithm="HS256")
+        said: dict[str | None, Any] = {
+            "seconds": self.lasts,
+            "milliseconds": self.lasts * 1000,
+            "epoch": ends,
+            "epoch_ms": ends * 1000,
+            "datetime": datetime.fromtimestamp(ends, UTC).isoformat(),
+        }
+        body = json.dumps({"token": bearer, "e": said.get(kind)}).encode()
+        line = ("Date", format_datetime(datetime.fromtimestamp(math.floor(there), UTC), usegmt=True))
+        return Reply(200, (line,) if date else (), body, our_clock + way)
+
+
+def reader_of(kind: str | None) -> TokenReader:
+    if kind is None:
+        return reader()
+    return reader({"type": "jwt"} if kind == "jwt" else {"from": "json", "path": "e", "type": kind})
+
+
+def believed(kind: str | None, reply: Reply) -> float:
+    token = reader_of(kind).read("POST auth.example", reply)
+    assert token.expires_at is not None
+    return token.expires_at - token.issued_at
+
+
+MOMENTS: Final[list[str | None]] = ["datetime", "epoch", "epoch_ms", "jwt", None]
+DURATIONS: Final[list[str | None]] = ["seconds", "milliseconds"]
+WRONG = [-600.0, -31.0, 0.0, 31.0, 600.0]
+CLOSE = 4.0
+"""Seconds: whole ones in a Date, those of the way, and those by which clocks may differ and yet agree."""
+
+
+@pytest.mark.parametrize("kind", MOMENTS + DURATIONS)
+@pytest.mark.parametrize("ours", WRONG)
+@pytest.mark.parametrize("theirs", WRONG)
+def test_no_clock_that_is_ten_minutes_wrong_changes_what_is_believed_of_a_token_s_life(
+    kind: str | None, ours: float, theirs: float
+) -> None:
+    for lasts in (60.0, 300.0, 3600.0):
+        reply = Issuer(lasts, ahead=theirs).reply(kind, when=NOW, our_clock=NOW + ours)
+        assert believed(kind, reply) == pytest.approx(lasts, abs=CLOSE)
+
+
+CLOCKS = st.floats(-600.0, 600.0)
+
+
+@given(
+    kind=st.sampled_from(MOMENTS + DURATIONS),
+    lasts=st.floats(10.0, 1e7),
+    ours=CLOCKS,
+    theirs=CLOCKS,
+    when=st.floats(1.7e9, 2.2e9),
+    way=st.floats(0.0, 1.0),
+)
+def test_the_life_that_is_believed_is_the_true_one_whatever_the_clocks_show(
+    kind: str | None, lasts: float, ours: float, theirs: float, when: float, way: float
+) -> None:
+    reply = Issuer(lasts, ahead=theirs).reply(kind, when=when, our_clock=when + ours, way=way)
+    assert believed(kind, reply) == pytest.approx(lasts, abs=CLOSE)
+
+
+@given(kind=st.sampled_from(MOMENTS + DURATIONS), jump=CLOCKS, theirs=CLOCKS)
+def test_after_our_clock_has_jumped_the_next_token_s_life_is_true_again(
+    kind: str | None, jump: float, theirs: float
+) -> None:
+    issuer = Issuer(300.0, ahead=theirs)
+    before = issuer.reply(kind, when=NOW, our_clock=NOW)
+    after = issuer.reply(kind, when=NOW + 240, our_clock=NOW + 240 + jump)
+    assert believed(kind, before) == pytest.approx(300, abs=CLOSE)
+    assert believed(kind, after) == pytest.approx(300, abs=CLOSE)
+
+
+@given(kind=st.sampled_from(DURATIONS), ours=CLOCKS, theirs=CLOCKS, lasts=st.floats(10.0, 1e7))
+def test_what_is_counted_from_now_needs_no_clock_at_all(
+    kind: str | None, ours: float, theirs: float, lasts: float
+) -> None:
+    reply = Issuer(lasts, ahead=theirs).reply(kind, when=NOW, our_clock=NOW + ours, date=False)
+    assert believed(kind, reply) == pytest.approx(lasts)
+
+
+@given(kind=st.sampled_from(["jwt", None]), ours=CLOCKS, theirs=CLOCKS, lasts=st.floats(10.0, 1e7))
+def test_without_a_date_no_jwt_is_refused_and_none_is_believed_longer_than_it_was_made_for(
+    kind: str | None, ours: float, theirs: float, lasts: float
+) -> None:
+    behind = max(0.0, ours - theirs)
+    life = believed(kind, Issuer(lasts, ahead=theirs).reply(kind, when=NOW, our_clock=NOW + ours, date=False))
+    assert 0 < life <= lasts + 1e-3
+    assert life == pytest.approx(lasts - behind if lasts > behind else lasts, abs=1e-3)
+
+
+@given(ours=CLOCKS, theirs=CLOCKS, date=st.booleans())
+def test_an_opaque_token_of_unknown_life_gets_five_minutes_by_any_clock(ours: float, theirs: float, date: bool) -> None:
+    reply = Issuer(7.0, ahead=theirs).reply("seconds", when=NOW, our_clock=NOW + ours, date=date)
+    assert believed(None, reply) == DEFAULT_LIFETIME
+
+
+@given(
+    kind=st.sampled_from(MOMENTS + DURATIONS),
+    lasts=st.floats(60.0, 86_400.0),
+    absurd=st.integers(86_400, 10**9),
+    sign=st.sampled_from([1, -1]),
+)
+def test_a_date_that_is_days_or_years_wrong_makes_nothing_worse(
+    kind: str | None, lasts: float, absurd: int, sign: int
+) -> None:
+    true = Issuer(lasts).reply(kind, when=NOW, our_clock=NOW)
+    date = format_datetime(datetime.fromtimestamp(NOW + sign * absurd, UTC), usegmt=True)
+    assert believed(kind, Reply(200, (("Date", date),), true.body, NOW)) == pytest.approx(lasts, abs=1e-3)
