@@ -18,7 +18,7 @@ from proxy.telemetry.samples import Samples, by_label, read_credentials, read_ro
 OPENMETRICS: Final = "application/openmetrics-text"
 UNMATCHED: Final = "_none"
 """The route label of requests that match no route."""
-STORE_OPERATIONS: Final = ("load", "save", "drop", "lock")
+STORE_OPERATIONS: Final = ("load", "save", "drop", "swap", "keys", "acquire", "release", "ping")
 RELOAD_OUTCOMES: Final = ("succeeded", "refused")
 WEBHOOK_OUTCOMES: Final = ("delivered", "given_up", "gone", "dropped")
 
@@ -98,8 +98,19 @@ CATALOGUE: Final = (
         "A token endpoint's circuit: 0 closed, 1 half-open, 2 open.",
     ),
     MetricSpec("countersign_breaker_opened_total", "counter", (), "Times the circuit of any route opened."),
-    MetricSpec("countersign_store_up", "gauge", (), "Whether the token store answers."),
-    MetricSpec("countersign_store_errors_total", "counter", ("operation",), "Operations that the token store failed."),
+    MetricSpec(
+        "countersign_store_up",
+        "gauge",
+        (),
+        "Whether the token store is used: 0 from its failure until a probe succeeds.",
+    ),
+    MetricSpec(
+        "countersign_store_errors_total",
+        "counter",
+        ("operation",),
+        "Operations that the token store failed. While it is down it is asked for nothing but probes (ping), so that "
+        "what is refused then does not count.",
+    ),
     MetricSpec(
         "countersign_webhook_deliveries_total",
         "counter",
@@ -132,7 +143,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.store_up = True
-        """Whether the token store answered last."""
+        """Whether the token store is used; False: it failed, and has not answered a probe yet."""
         self._routes: dict[str, RouteMetrics] = {}
         self._credentials: dict[str, CredentialMetrics] = {}
         self._lock_waits = Histogram()
