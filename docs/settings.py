@@ -73,6 +73,7 @@ _LINKS: Final = {
     "rejected_when": "list of [rules](#rejected_when)",
     "webhook": "[mapping](#webhook)",
     "secret": "text or list of texts",
+    "scope": "text or list of texts",
     "json": "any JSON",
     "equals": "text, number or truth value",
 }

@@ -81,7 +81,8 @@ def check(file: Path, strict: bool, as_json: bool) -> None:
 def test(credential: str, config: Path, as_json: bool) -> None:
     """Try a credential and say what happened.
 
-    Its requests are sent once; nothing is kept, and secrets are masked.
+    Its requests are sent once; nothing is kept, and secrets are masked. What may work only once, such as a refresh
+    token, is not sent.
     """
     from proxy.config.sentences import closest
 
