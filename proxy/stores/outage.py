@@ -7,8 +7,8 @@ Theory. A store that does not answer costs whoever asks it the whole timeout, so
 cost nothing and may pass, so there have to be `FAILURES` of them, and a success takes back only failures of the same
 operation: a full store still loads. Whoever asks the store holds a permit, the number of the state it was asked in; a
 result that comes in another state says nothing. The wait between probes grows with each that fails. It starts anew only
-if the store had stayed up for `STEADY` seconds: one that fails again after each probe is asked ever less often. Nothing
-here waits or looks at a clock: `now` is handed in, monotonic seconds.
+if the store had stayed up for `STEADY` seconds: one that fails again after each probe is asked ever less often, and no
+sign of life makes that more often. Nothing here waits or looks at a clock: `now` is handed in, monotonic seconds.
 """
 
 from typing import Final
@@ -27,7 +27,7 @@ STEADY: Final = 30.0
 class Outage:
     """One store's state, UP at first."""
 
-    __slots__ = ("_failures", "_permit", "_up_since", "_wait", "is_up")
+    __slots__ = ("_failures", "_permit", "_up_since", "_wait", "is_up", "was_steady")
 
     def __init__(self) -> None:
         self.is_up = True
@@ -35,6 +35,8 @@ class Outage:
         self._failures: dict[str, int] = {}
         self._wait = FIRST_WAIT
         self._up_since: float | None = None
+        self.was_steady = True
+        """While it is down: a sign of life is a reason to ask before the wait is over."""
 
     def __repr__(self) -> str:
         return f"<Outage, {'up' if self.is_up else f'down, wait {self._wait:g} s'}>"
@@ -55,8 +57,8 @@ class Outage:
         self._failures[operation] = self._failures.get(operation, 0) + 1
         if not is_certain and sum(self._failures.values()) < FAILURES:
             return False
-        is_steady = self._up_since is None or now - self._up_since >= STEADY
-        self._wait = FIRST_WAIT if is_steady else min(LONGEST_WAIT, 2.0 * self._wait)
+        self.was_steady = self._up_since is None or now - self._up_since >= STEADY
+        self._wait = FIRST_WAIT if self.was_steady else min(LONGEST_WAIT, 2.0 * self._wait)
         self._enter(is_up=False)
         return True
 

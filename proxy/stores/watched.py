@@ -2,9 +2,10 @@
 
 Theory. `Outage` rules. While the store is up, each operation passes through and its result is counted. From the moment
 that it is down, every operation is refused without asking the store, so that an outage costs nobody any time, and one
-task asks it (`ping`) at growing intervals. When it answers, whoever listens is told MISSED once: then is the time to
-write back what could not be saved, and to look at what others did. What was under way when the store went down ends by
-itself; a caller that leaves says nothing about the store. That each operation ends in time is the store's own duty.
+task asks it (`ping`) at growing intervals, or as soon as it gives a sign of life. When it answers, whoever listens is
+told MISSED once: then is the time to write back what could not be saved, and to look at what others did. What was under
+way when the store went down ends by itself; a caller that leaves says nothing about the store. That each operation ends
+in time is the store's own duty.
 """
 
 import asyncio
@@ -50,6 +51,7 @@ class WatchedStore(Store):
         self._risks: tuple[str, ...] = ()
         self._listeners: list[Listener] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.Task[None] | None = None
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -164,7 +166,9 @@ class WatchedStore(Store):
     async def _probe(self) -> None:
         """Ask the store now and then until it answers."""
         while not self._outage.is_up:
-            await self._runtime.clock.sleep(self._outage.wait(self._random()))
+            wait = self._outage.wait(self._random())
+            self._pause = self._spawn(self._runtime.clock.sleep(wait), "wait for the next probe")
+            await asyncio.wait([self._pause])
             try:
                 with self._watching("ping"):
                     await self._store.ping()
@@ -199,18 +203,21 @@ class WatchedStore(Store):
             await lease.release()
 
     def _hear(self, news: News) -> None:
-        """Pass on what the store tells; what was missed is told once, when it can be looked for."""
+        """Pass on what the store tells. That it hears again is told when it answers: now is the time to ask it."""
         if news.change is not Change.MISSED or self._outage.is_up:
             self._tell(news)
+        elif self._pause is not None and self._outage.was_steady:
+            self._pause.cancel()
 
     def _tell(self, news: News) -> None:
         for listener in self._listeners:
             listener(news)
 
-    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
         task = self._runtime.spawn(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 class _WatchedLease(Lease):

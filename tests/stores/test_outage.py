@@ -117,6 +117,7 @@ def test_a_store_that_fails_after_each_probe_is_asked_ever_less_often() -> None:
         now += outage.wait(MIDDLE)
         outage.probe_succeeded(now)
         now += STEADY - 0.1
+        assert outage.was_steady == (len(waits) == 1)
     assert waits == [1.0, 2.0, 4.0, 8.0, LONGEST_WAIT, LONGEST_WAIT]
 
 
@@ -128,6 +129,7 @@ def test_a_store_that_stayed_up_is_asked_soon_again() -> None:
     outage.probe_succeeded(100.0)
     failing(outage, 100.0 + STEADY)
     assert outage.wait(MIDDLE) == FIRST_WAIT
+    assert outage.was_steady
 
 
 def test_it_says_how_it_stands() -> None:

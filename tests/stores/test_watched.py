@@ -331,6 +331,40 @@ async def test_what_the_store_missed_is_told_on_unless_it_is_down(world: World) 
     assert world.heard[1:] == [saved]
 
 
+async def test_a_store_that_hears_again_is_probed_at_once(world: World) -> None:
+    await world.breaks()
+    await world.clock.advance(minutes=1)
+    world.inside.error = None
+    before = world.pings()
+    world.inside.tell(News(Change.MISSED))
+    await world.clock.settle()
+    assert world.pings() == before + 1
+    assert world.heard == [News(Change.MISSED)]
+    assert world.runtime.tasks == 0
+
+
+async def test_a_sign_of_life_that_was_none_changes_no_more_than_one_probe(world: World) -> None:
+    await world.breaks()
+    await world.clock.advance(minutes=1)
+    before = world.pings()
+    world.inside.tell(News(Change.MISSED))
+    await world.clock.advance(seconds=LONGEST_WAIT - 0.1)
+    assert world.pings() == before + 1
+    await world.clock.advance(seconds=0.2)
+    assert world.pings() == before + 2
+
+
+async def test_a_store_that_fails_after_each_probe_is_not_probed_sooner_for_a_sign_of_life(world: World) -> None:
+    await world.breaks()
+    world.inside.error = None
+    await world.clock.advance(seconds=FIRST_WAIT)
+    await world.breaks()
+    for _ in range(10):
+        world.inside.tell(News(Change.MISSED))
+        await world.clock.settle()
+    assert world.pings() == 0
+
+
 async def test_a_store_that_fails_after_each_probe_floods_nobody(world: World) -> None:
     await world.breaks()
     for _ in range(6000):
