@@ -102,4 +102,5 @@ def retry_after(reply: Reply) -> float | None:
     except ValueError:
         return None
     at = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
-    return min(max(0.0, at - reply.received_at), _LONGEST_WAIT)
+    theirs = reply.received_at + (reply.clock_offset or 0.0)  # the sender's clock, which it wrote the date by
+    return min(max(0.0, at - theirs), _LONGEST_WAIT)

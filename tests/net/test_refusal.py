@@ -133,5 +133,11 @@ def test_a_date_without_a_zone_is_utc_wherever_we_run(monkeypatch: pytest.Monkey
         time.tzset()
 
 
+@pytest.mark.parametrize("ahead", ["08:10:00", "07:50:00"])
+def test_a_date_to_wait_for_is_by_the_clock_of_who_names_it(ahead: str) -> None:
+    busy = {"Date": f"Fri, 15 Jan 2027 {ahead} GMT", "Retry_After": f"Fri, 15 Jan 2027 {ahead[:-2]}30 GMT"}
+    assert retry_after(reply(503, **busy)) == 30
+
+
 def test_without_retry_after_there_is_none() -> None:
     assert retry_after(reply(503)) is None
