@@ -133,6 +133,8 @@ class TrialView(View):
     """Where its expiry was found."""
     lifetime: float | None
     """Seconds; null: for ever, or there is no token."""
+    clock_offset: float | None
+    """Seconds by which the issuer's clock is ahead of this machine's; null: no reply said what time it is there."""
 
 
 class MatchView(View):

@@ -128,6 +128,7 @@ async def test_a_test_shows_every_step_and_keeps_nothing(operator: Operator, pro
     assert (step["received"]["access_token"], step["received"]["expires_in"]) == ("***", 300)
     assert answer.json["succeeded"] is True
     assert (answer.json["token_at"], answer.json["lifetime"]) == ("json $.access_token", 300.0)
+    assert answer.json["clock_offset"] == 0
     assert answer.json["diagnosis"]["code"] == "ok"
     assert process.room.source.status().generation == 0
     assert not any(marker in answer.body.decode() for marker in (*server.issued, "MARKER"))

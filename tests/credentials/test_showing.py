@@ -12,6 +12,7 @@ from proxy.credentials.showing import (
     expiry_candidates,
     mask,
     show_address,
+    show_clocks,
     show_headers,
     show_received,
     show_sent,
@@ -134,3 +135,23 @@ def test_what_stands_too_deep_is_no_candidate() -> None:
 def test_a_reply_without_texts_has_no_candidates(body: bytes) -> None:
     assert token_candidates(Reply(200, (), body, 0.0)) == ()
     assert expiry_candidates(Reply(200, (), body, 0.0)) == ()
+
+
+@pytest.mark.parametrize("offset", [None, 0.0, 30.0, -30.0])
+def test_clocks_that_go_alike_are_not_told_of(offset: float | None) -> None:
+    assert show_clocks(offset) is None
+
+
+@pytest.mark.parametrize(
+    ("offset", "said"),
+    [
+        (31.0, "31 s ahead of"),
+        (-119.0, "119 s behind"),
+        (600.4, "10 min ahead of"),
+        (-7140.0, "119 min behind"),
+        (7200.0, "2 h ahead of"),
+        (-1e9, "11574 days behind"),
+    ],
+)
+def test_clocks_that_differ_are_told_of_in_a_unit_that_a_person_can_compare(offset: float, said: str) -> None:
+    assert show_clocks(offset) == f"the issuer's clock is {said} this machine's"

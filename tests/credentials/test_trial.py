@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Any
 
+import jwt
 import pytest
 
 from proxy.credentials.basic import Basic, BasicSettings
@@ -135,6 +136,44 @@ async def test_a_jwt_s_own_expiry_is_named(bench: Bench) -> None:
     bench.server.knobs.expiry_type = "jwt"
     tried = await bench.attempt(expiry=None)
     assert (tried.expiry_at, tried.lifetime) == ("the token's own `exp`", 300)
+
+
+async def test_a_token_that_ends_before_its_reply_says_so_is_named(bench: Bench) -> None:
+    ends = int(bench.clock.now()) + 60
+    token = jwt.encode({"exp": ends, "sub": "s3cret"}, "k" * 32, algorithm="HS256")
+    bench.server.knobs.body = json.dumps({"access_token": token, "expires_in": 3600})
+    tried = await bench.attempt()
+    assert tried.expiry_at == "the token's own `exp`, which comes before json $.expires_in (seconds)"
+    assert tried.lifetime == 60
+
+
+async def test_a_token_that_ends_when_its_reply_says_so_needs_no_word(bench: Bench) -> None:
+    token = jwt.encode({"exp": int(bench.clock.now()) + 299}, "k" * 32, algorithm="HS256")
+    bench.server.knobs.body = json.dumps({"access_token": token, "expires_in": 300})
+    assert (await bench.attempt()).expiry_at == "json $.expires_in (seconds)"
+
+
+@pytest.mark.parametrize(("ahead", "side"), [(600.0, "ahead of"), (-600.0, "behind")])
+async def test_an_issuer_s_clock_that_goes_wrong_is_told_of(bench: Bench, ahead: float, side: str) -> None:
+    bench.server.knobs.date_offset = ahead
+    bench.server.knobs.expiry_type = "epoch"
+    tried = await bench.attempt(expiry={"from": "json", "path": "expires_in", "type": "epoch"})
+    assert (tried.succeeded, tried.lifetime, tried.clock_offset) == (True, 300, ahead)
+    assert f"clock:  the issuer's clock is 10 min {side} this machine's" in tried.lines()
+
+
+async def test_an_issuer_s_clock_that_goes_wrong_is_told_of_with_a_failure_too(bench: Bench) -> None:
+    bench.server.knobs.date_offset = 600.0
+    bench.server.knobs.status = 401
+    tried = await bench.attempt()
+    assert (tried.succeeded, tried.clock_offset) == (False, 600)
+    assert "clock:" in "\n".join(tried.lines())
+
+
+async def test_an_issuer_s_clock_that_goes_right_is_not_worth_a_line(bench: Bench) -> None:
+    tried = await bench.attempt()
+    assert tried.clock_offset == 0
+    assert "clock:" not in "\n".join(tried.lines())
 
 
 async def test_silence_is_a_timeout(bench: Bench) -> None:

@@ -43,8 +43,6 @@ class AuthorizationKnobs(Knobs):
     """Seconds in which a spent refresh token brings once more what it brought, its successor not being spent."""
     lost: int = 0
     """How many answers are lost on the way: what was sent is spent, the connection closes without an answer."""
-    date_offset: float = 0.0
-    """How far the `Date` of answers is ahead of this server's clock, in seconds."""
     members: dict[str, Any] = field(default_factory=dict)
     """Put into successful answers; None takes a member out."""
 

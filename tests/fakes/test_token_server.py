@@ -3,6 +3,7 @@
 import aiohttp
 import pytest
 
+from tests.fakes.clock import FakeClock
 from tests.fakes.token_server import TokenServer
 
 
@@ -37,3 +38,16 @@ async def test_a_dropped_connection_has_no_answer() -> None:
         server.knobs.drop = True
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await session.post(server.url)
+
+
+async def test_a_clock_that_is_ahead_is_ahead_in_dates_and_not_in_what_is_valid() -> None:
+    clock = FakeClock(1_800_000_000.0)
+    async with TokenServer(clock) as server, aiohttp.ClientSession() as session:
+        server.knobs.date_offset, server.knobs.expiry_type = 600.0, "epoch"
+        async with session.post(server.url) as answer:
+            assert answer.headers["Date"] == "Fri, 15 Jan 2027 08:10:00 GMT"
+            assert (await answer.json())["expires_in"] == 1_800_000_900
+        await clock.advance(seconds=299)
+        assert server.is_valid(server.issued[0])
+        await clock.advance(seconds=1)
+        assert not server.is_valid(server.issued[0])

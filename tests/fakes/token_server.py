@@ -11,6 +11,7 @@ import secrets
 import ssl
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from email.utils import formatdate
 from types import TracebackType
 from typing import Any, Self
 
@@ -45,6 +46,8 @@ class Knobs:
     """The key of the expiry in the answer; empty: none is sent."""
     expiry_type: str = "seconds"
     """seconds, milliseconds, datetime, epoch, epoch_ms, or jwt: inside the token, which then is a JWT."""
+    date_offset: float = 0.0
+    """By how many seconds the clock is ahead that `Date`, absolute expiries and JWTs are written by."""
 
 
 @dataclass(frozen=True)
@@ -183,25 +186,31 @@ class TokenServer:
         return web.Response(
             status=status,
             text=text if knobs.body is None else knobs.body,
-            headers={"Content-Type": knobs.content_type or content_type, **knobs.headers},
+            headers={
+                "Date": formatdate(self.clock.now() + knobs.date_offset, usegmt=True),
+                "Content-Type": knobs.content_type or content_type,
+                **knobs.headers,
+            },
         )
 
     def _issue(self) -> tuple[str, float]:
         expires_at = self.clock.now() + self.knobs.lifetime
         token = secrets.token_hex(16)
         if self.knobs.expiry_type == "jwt":
-            token = jwt.encode({"exp": int(expires_at), "jti": token}, "k" * 32, algorithm="HS256")
+            exp = int(expires_at + self.knobs.date_offset)
+            token = jwt.encode({"exp": exp, "jti": token}, "k" * 32, algorithm="HS256")
         self._valid_until[token] = expires_at
         self.issued.append(token)
         return token, expires_at
 
     def _expiry(self, expires_at: float) -> float | str:
+        said = expires_at + self.knobs.date_offset
         spellings: dict[str, float | str] = {
             "seconds": self.knobs.lifetime,
             "milliseconds": self.knobs.lifetime * 1000,
-            "epoch": expires_at,
-            "epoch_ms": expires_at * 1000,
-            "datetime": datetime.fromtimestamp(expires_at, UTC).isoformat(),
+            "epoch": said,
+            "epoch_ms": said * 1000,
+            "datetime": datetime.fromtimestamp(said, UTC).isoformat(),
         }
         return spellings[self.knobs.expiry_type]
 
