@@ -19,6 +19,7 @@ from proxy.net.runtime import Runtime
 from proxy.stores import redis_survey as survey
 from proxy.stores.base import Change, Lease, Listener, Record, Store, StoreError, StoreSettings
 from proxy.stores.redis_ear import Ear
+from proxy.stores.redis_keys import Keys
 from proxy.stores.redis_link import Link
 from proxy.stores.redis_lock import Locks
 from proxy.stores.redis_news import written
@@ -29,7 +30,6 @@ from proxy.stores.redis_scripts import (
     SAVE,
     SWAP,
     Argument,
-    Keys,
     Script,
     as_record,
     milliseconds,

@@ -15,9 +15,9 @@ from typing import Final
 from proxy.net.runtime import Runtime
 from proxy.stores.base import Change, Listener, News, StoreError
 from proxy.stores.redis_faults import GoneError, RefusedError
+from proxy.stores.redis_keys import Keys
 from proxy.stores.redis_link import Link
 from proxy.stores.redis_news import read
-from proxy.stores.redis_scripts import Keys
 from proxy.stores.redis_wire import Wire
 
 ECHO_EVERY: Final = 1.0
@@ -67,7 +67,8 @@ class Ear:
             await self._until_deaf(wire)
         finally:
             echoing.cancel()
-            await wire.close()
+            await asyncio.wait([echoing])
+            await wire.drop()
 
     async def _until_deaf(self, wire: Wire) -> None:
         """Pass on what is heard.

@@ -33,7 +33,7 @@ SENTINEL_LOGIN: Final = (
     "store.sentinel_password"
 )
 
-_INNER: Final = re.compile(r"-(READONLY|OOM|MISCONF|NOPERM|NOREPLICAS|WRONGTYPE|CLUSTERDOWN|MASTERDOWN|LOADING)\b")
+_INNER: Final = re.compile(r"-(READONLY|OOM|MISCONF|NOPERM|NOREPLICAS|CLUSTERDOWN|MASTERDOWN|LOADING)\b")
 """How Redis 6 tells which error a script met."""
 _COMMAND: Final = re.compile(r"(?:the|unknown command) ['`]([A-Za-z|_-]{2,30})['`]")
 
@@ -47,7 +47,6 @@ _SENTENCES: Final = {
     "CLUSTERDOWN": "belongs to a cluster that is down; redis-cli --cluster check says which part of it",
     "TRYAGAIN": "is moving our keys to another member of the cluster; it will be there in a moment",
     "NOREPLICAS": "refuses to write because too few replicas follow it (min-replicas-to-write)",
-    "WRONGTYPE": "has something under our keys that is not ours; give this fleet a store.prefix of its own",
     "CROSSSLOT": "belongs to a cluster; write store.url as redis+cluster://",
     "MOVED": "belongs to a cluster; write store.url as redis+cluster://",
     "NOSCRIPT": "forgets our scripts as soon as they are sent; let nothing call SCRIPT FLUSH all the time",

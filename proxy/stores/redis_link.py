@@ -12,11 +12,13 @@ from contextlib import asynccontextmanager
 from random import choice
 from typing import Any, Final
 
-from proxy.stores.base import StoreError
+from proxy.core.settings import spell_duration
+from proxy.stores.base import StoreError, StoreTimeoutError
 from proxy.stores.redis_cluster import Cluster, slot_and_address
 from proxy.stores.redis_faults import GoneError, RefusedError, refusal
+from proxy.stores.redis_keys import Keys
 from proxy.stores.redis_places import OneServer, Places, Sentinel
-from proxy.stores.redis_scripts import SCRIPTS, Command, Keys
+from proxy.stores.redis_scripts import SCRIPTS, Command
 from proxy.stores.redis_server import Server
 from proxy.stores.redis_url import Place
 from proxy.stores.redis_wire import Dialing, Wire
@@ -103,8 +105,10 @@ class Link:
             return wire
 
     async def close(self) -> None:
-        """Answer nothing more."""
+        """Answer nothing more; what is under way is answered, and that is bounded."""
         self._closed = True
+        for _ in range(self._connections):
+            await self._turns.acquire()
         await self._places.close()
 
     async def _ask(self, name: str, commands: tuple[Command, ...]) -> list[Any]:
@@ -159,29 +163,26 @@ class Link:
     async def _in_time(self) -> AsyncIterator[None]:
         """Let the block take its turn, and turn what goes wrong into a sentence."""
         if self._closed:
-            raise StoreError("The store is closed.")
-        has_turn = False
+            raise StoreError("the connections to Redis are closed, for the process takes its leave")
+        own = None
         try:
-            async with asyncio.timeout(self._timeout + PATIENCE), self._turns:
-                has_turn = True
-                async with asyncio.timeout(self._timeout):
-                    yield
+            async with asyncio.timeout(self._timeout + PATIENCE), self._turns, asyncio.timeout(self._timeout) as own:
+                yield
         except TimeoutError:
-            if not has_turn:
-                raise self._failure(
-                    f"is asked {self._connections} questions already; raise store.connections"
+            if own is None or not own.expired():
+                raise StoreError(
+                    f"{self._subject} has been asked {self._connections} questions and not answered them yet; find out "
+                    "what holds it up, or raise store.connections"
                 ) from None
             await self._places.forget(None)
-            raise self._failure(
-                f"does not answer within {self._timeout * 1000:.0f} ms (store.timeout); find out what holds it up"
+            raise StoreTimeoutError(
+                f"{self._subject} does not answer within {spell_duration(self._timeout)} (store.timeout); find out "
+                "what holds it up"
             ) from None
         except GoneError as error:
-            raise self._failure(str(error)) from None
+            raise StoreError(f"{self._subject} {error}") from None
         except RefusedError as error:
-            raise self._failure(refusal(error)) from None
-
-    def _failure(self, predicate: str) -> StoreError:
-        return StoreError(f"{self._subject} {predicate}.")
+            raise StoreError(f"{self._subject} {refusal(error)}") from None
 
 
 def _places(place: Place, timeout: float, dialing: Dialing, sentinels: Dialing, keys: Keys) -> Places:

@@ -13,9 +13,10 @@ from typing import Final
 from proxy.net.runtime import Runtime
 from proxy.stores.base import LEASE, Change, Lease, StoreError
 from proxy.stores.lease import RenewedLease
+from proxy.stores.redis_keys import Keys
 from proxy.stores.redis_link import Link
 from proxy.stores.redis_news import written
-from proxy.stores.redis_scripts import ACQUIRE, RELEASE, RENEW, Keys
+from proxy.stores.redis_scripts import ACQUIRE, RELEASE, RENEW
 
 LEASE_MS: Final = round(LEASE * 1000)
 AFTERWARDS: Final = 1.0

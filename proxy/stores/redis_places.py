@@ -65,7 +65,7 @@ class Places(ABC):
     async def close(self) -> None:
         """Close every connection that nobody uses."""
         for server in self._servers.values():
-            await server.close()
+            await server.drop()
 
 
 class OneServer(Places):
@@ -104,7 +104,7 @@ class Sentinel(Places):
         """Close every connection that nobody uses."""
         await super().close()
         for sentinel in self._sentinels.values():
-            await sentinel.close()
+            await sentinel.drop()
 
     async def _ask(self) -> Address:
         def read(answer: Any, asked: Address) -> Address | None:

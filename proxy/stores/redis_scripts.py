@@ -1,4 +1,4 @@
-"""What Redis does for us in one step each: the Lua scripts, each about one key, and the keys themselves.
+"""What Redis does for us in one step each: the Lua scripts, each about one key.
 
 A record is a hash with the fields `order`, `data`, `saved_ms` (the server's own time), `ttl_ms` and `durable`. Orders
 travel as texts and are compared as Lua's doubles, which hold every whole number up to 2**53 exactly.
@@ -49,6 +49,7 @@ local function is_number(text)
   return text and string.match(text, '^%d+$')
 end
 local function standing()
+  if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return false end
   local found = redis.call('HMGET', KEYS[1], 'order', 'data', 'saved_ms', 'ttl_ms', 'durable')
   if not (found[2] and is_number(found[1]) and is_number(found[3]) and is_number(found[4])) then return false end
   local age = string.format('%.0f', math.max(0, now() - tonumber(found[3])))
@@ -56,14 +57,24 @@ local function standing()
 end
 """
 
+_CLEAR: Final = """
+local function clear(kind)
+  local found = redis.call('TYPE', KEYS[1]).ok
+  if found ~= kind and found ~= 'none' then redis.call('DEL', KEYS[1]) end
+end
+"""
+"""What somebody else put under a key of ours counts as nothing."""
+
 LOAD: Final = Script(_STANDING + "return standing()")
 """() -> order, data, age in ms, ttl in ms, durable; or nothing."""
 
 SAVE: Final = Script(
-    _STANDING
+    _CLEAR
+    + _STANDING
     + """
 local found = standing()
 if found and tonumber(found[1]) >= tonumber(ARGV[1]) then return found end
+clear('hash')
 redis.call('HSET', KEYS[1], 'order', ARGV[1], 'data', ARGV[2], 'saved_ms', string.format('%.0f', now()),
            'ttl_ms', ARGV[3], 'durable', ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
@@ -74,7 +85,9 @@ return false
 """(order, data, ttl in ms, durable, channel, the news before its data) -> nothing, or what stood there instead."""
 
 DROP: Final = Script(
-    """
+    _CLEAR
+    + """
+clear('hash')
 local order = redis.call('HGET', KEYS[1], 'order')
 if not order or (tonumber(order) or 0) > tonumber(ARGV[1]) then return 0 end
 redis.call('DEL', KEYS[1])
@@ -85,7 +98,9 @@ return 1
 """(order, channel, news) -> 1 if it was forgotten."""
 
 SWAP: Final = Script(
-    """
+    _CLEAR
+    + """
+clear('hash')
 local data = redis.call('HGET', KEYS[1], 'data')
 if data == ARGV[2] then return 1 end
 if data ~= ARGV[1] then return 0 end
@@ -96,7 +111,9 @@ return 1
 """(old, new) -> 1 if the new data stands there; it may have been put there by a try whose answer was lost."""
 
 ACQUIRE: Final = Script(
-    """
+    _CLEAR
+    + """
+clear('string')
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -106,7 +123,9 @@ return 1
 """(owner, lease in ms) -> 1 if the lock is this owner's, be it by a try whose answer was lost."""
 
 RENEW: Final = Script(
-    """
+    _CLEAR
+    + """
+clear('string')
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
@@ -114,7 +133,9 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """(owner, lease in ms) -> 1 if the lock is still this owner's."""
 
 RELEASE: Final = Script(
-    """
+    _CLEAR
+    + """
+clear('string')
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 redis.call('PUBLISH', ARGV[2], ARGV[3])
@@ -124,53 +145,6 @@ return 1
 """(owner, channel, news) -> 1 if it was freed."""
 
 SCRIPTS: Final = {script.digest: script for script in (LOAD, SAVE, DROP, SWAP, ACQUIRE, RENEW, RELEASE)}
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """What things are called. The braces make a cluster keep a key's record and lock on one member."""
-
-    prefix: str
-
-    def record(self, key: str) -> str:
-        """Return the name of the key's record."""
-        return f"{self.prefix}:{{{key}}}:record"
-
-    def lock(self, key: str) -> str:
-        """Return the name of the key's lock."""
-        return f"{self.prefix}:{{{key}}}:lock"
-
-    def probe(self, number: int) -> str:
-        """Return a name that is written to find out whether one can; each number falls to a member by chance."""
-        return f"{self.prefix}:probe:{number}"
-
-    def mark(self, key: str) -> str:
-        """Return a name that is written to learn how far the replicas are that also follow the key's record."""
-        return f"{self.prefix}:{{{key}}}:mark"
-
-    def echo(self, ear: str) -> str:
-        """Return the channel on which one listener talks to itself."""
-        return f"{self.prefix}:echo:{ear}"
-
-    @property
-    def news(self) -> str:
-        """The channel of all news."""
-        return f"{self.prefix}:news"
-
-    @property
-    def records(self) -> str:
-        """The pattern that every record's name matches."""
-        return f"{self.prefix}:{{*}}:record"
-
-    def key(self, name: bytes) -> str | None:
-        """Return the key whose record has that name; None when it is no record of ours."""
-        before, after = f"{self.prefix}:{{".encode(), b"}:record"
-        if not (name.startswith(before) and name.endswith(after) and len(name) >= len(before) + len(after)):
-            return None
-        try:
-            return name[len(before) : -len(after)].decode()
-        except UnicodeDecodeError:
-            return None
 
 
 def milliseconds(seconds: float) -> int:

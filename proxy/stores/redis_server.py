@@ -44,8 +44,3 @@ class Server:
         """Close the connections that nobody uses: they are no better than one that failed."""
         while self._idle:
             await self._idle.pop().drop()
-
-    async def close(self) -> None:
-        """Close them, and return when they are closed."""
-        while self._idle:
-            await self._idle.pop().close()

@@ -5,8 +5,9 @@ from contextlib import suppress
 from typing import Any, Final
 
 from proxy.stores.base import StoreError
+from proxy.stores.redis_keys import Keys
 from proxy.stores.redis_link import Link
-from proxy.stores.redis_scripts import MARK_LIFE, Keys
+from proxy.stores.redis_scripts import MARK_LIFE
 from proxy.stores.redis_server import Server
 from proxy.stores.redis_url import Place
 

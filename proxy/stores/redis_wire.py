@@ -8,7 +8,6 @@ for that of the next question.
 
 import socket
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -72,7 +71,9 @@ class Wire:
             RefusedError: it does not let us in.
         """
         if self._connection.is_connected:
-            return
+            if not await self._connection.can_read():
+                return
+            await self.drop()  # it has ended, or says what nobody asked: the next answer would be another question's
         if self._tls is not None:
             try:
                 self._connection.ssl_context.context = self._tls.context()
@@ -126,18 +127,10 @@ class Wire:
                     return channel, content
 
     async def drop(self) -> None:
-        """Close it at once: the other end may not be there to agree."""
+        """Close it without asking the other end, which may not be there, and return when it is closed."""
         if self._connection.is_connected:
             self._connection._writer.transport.abort()
-        await self._connection.disconnect(nowait=True)
-
-    async def close(self) -> None:
-        """Close it, and return when it is closed."""
-        writer = self._connection._writer
-        await self.drop()
-        if writer is not None:
-            with suppress(OSError):
-                await writer.wait_closed()
+        await self._connection.disconnect()
 
     async def _answer(self) -> Any:
         try:

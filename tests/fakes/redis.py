@@ -35,7 +35,7 @@ USER: Final = "countersign"
 PASSWORD: Final = "a password: of/the @user"
 PERMISSIONS: Final = (
     "resetkeys ~countersign:* resetchannels &countersign:* -@all +@connection "
-    "+eval +evalsha +hget +hmget +hset +pexpire +del +get +set +time +publish +subscribe +scan +wait "
+    "+eval +evalsha +hget +hmget +hset +pexpire +del +get +set +type +time +publish +subscribe +scan +wait "
     "+info +cluster|slots +asking"
 )
 """What docs/reference/stores.md says that the user needs."""
