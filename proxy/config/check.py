@@ -39,6 +39,7 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
     yield from _listeners(config)
     yield from _anonymous(config)
     yield from _seal(config, data)
+    yield from _forgetful(config)
     known = {section: _names(data, section) for section in ("callers", "credentials")}
     for name, route in config.routes.items():
         yield from _names_of(name, route, known)
@@ -98,6 +99,19 @@ def _seal(config: Config, data: Any) -> Iterator[Flaw]:
             "again, and one-time refresh tokens would be lost; make the new key with `countersign keygen --after FILE`",
             warning=True,
         )
+
+
+def _forgetful(config: Config) -> Iterator[Flaw]:
+    if stores.KINDS[config.store.kind].holds_secrets:
+        return
+    for name, credential in config.credentials.items():
+        if credential.spends:
+            yield Flaw(
+                ("credentials", name),
+                "what it spends may work only once, and this store forgets at a restart what came in its place: "
+                "the first one would be spent again, and refused; keep tokens in a store of kind sqlite or redis",
+                warning=True,
+            )
 
 
 def _names_of(name: str, route: RouteSettings, known: Mapping[str, Collection[str]]) -> Iterator[Flaw]:

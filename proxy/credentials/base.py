@@ -42,6 +42,11 @@ class CredentialSettings(Settings):
         """Return every place that the token goes to: its kind and its name, headers in lower case."""
         return tuple((settings.kind, _name(settings)) for settings in self.inject)
 
+    @property
+    def spends(self) -> bool:
+        """Return True when a fetch needs what the one before it brought, and may use it up."""
+        return False
+
     @model_validator(mode="after")
     def _each_place_once(self) -> Self:
         for place in self.places:

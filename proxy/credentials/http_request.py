@@ -36,6 +36,16 @@ class HttpRequestSettings(CredentialSettings):
     save: Mapping[VariableName, AnyExtractor] = {}
     """Values of the reply that replace variables in the next request, for as long as the token is kept."""
 
+    @property
+    def sent_again(self) -> tuple[str, ...]:
+        """Return the variables of `request` that replies bring, in order."""
+        return tuple(sorted(self.save.keys() & self.request.names))
+
+    @property
+    def spends(self) -> bool:
+        """Return True when a reply brings what the next request sends."""
+        return bool(self.sent_again)
+
     @model_validator(mode="after")
     def _safe_and_complete(self) -> Self:
         if self.request.is_plain_http and not self.allow_plain_http:
@@ -57,9 +67,8 @@ class HttpRequest(Credential):
         self._variables = settings.variables
         self._save = {name: make_extractor(extractor) for name, extractor in settings.save.items()}
         self.reader = self._reader = TokenReader(settings.token, settings.expiry)
-        used = sorted(settings.save.keys() & settings.request.names)
-        if used:
-            self.lineage = (settings.request.place, *(settings.variables[name] for name in used))
+        if settings.spends:
+            self.lineage = (settings.request.place, *(settings.variables[name] for name in settings.sent_again))
 
     def secrets_in(self, reply: Reply) -> frozenset[str]:
         """Return the token and what is saved beside it."""
@@ -69,7 +78,7 @@ class HttpRequest(Credential):
         """Return the token that the reply brings."""
         kept = previous.variables if previous else NO_VARIABLES
         request = self._request.build({**self._variables, **kept})
-        reply = await self.endpoint.call(replace(request, spends=self.lineage is not None))
+        reply = await self.endpoint.call(replace(request, spends=self.settings.spends))
         return self._reader.read(request.subject, reply, {**kept, **dict(self._saved(reply))})
 
     def _saved(self, reply: Reply) -> Iterator[tuple[str, Secret]]:

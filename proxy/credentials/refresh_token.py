@@ -25,6 +25,11 @@ class RefreshTokenSettings(OAuth2Settings):
     refresh_token: SecretLine
     """The first refresh token. Those that follow are kept with the token, in the store; a new one here begins anew."""
 
+    @property
+    def spends(self) -> bool:
+        """Return True."""
+        return True
+
 
 class RefreshToken(OAuth2):
     """Spends one refresh token for an access token and the next refresh token."""

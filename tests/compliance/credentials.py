@@ -114,6 +114,9 @@ class CredentialCompliance:
         else:
             assert self.lineage(**self.other_beginning) not in (lineage, None)
 
+    def test_its_settings_know_whether_it_has_a_lineage(self) -> None:
+        assert self.parsed(TokenServer()).spends is (self.other_beginning is not None)
+
     def test_a_secret_in_its_lineage_is_a_secret(self) -> None:
         assert self.secret not in repr(self.lineage())
         if self.other_beginning is not None:

@@ -116,6 +116,20 @@ def test_what_no_route_uses_is_a_warning(problems: Problems, text: str, warning:
     assert problems(text) == [warning]
 
 
+SPENDS = """  stripe: {kind: refresh_token, token_url: "https://auth.example/t", client_id: me, refresh_token: first}
+"""
+
+
+def test_a_credential_that_would_not_survive_a_restart_is_a_warning(problems: Problems) -> None:
+    stripe = GOOD[GOOD.index("  stripe:") : GOOD.index("  billing:")]
+    text = replaced(stripe, SPENDS)
+    [warning] = problems(text)
+    assert warning.startswith("7:3: warning: credentials.stripe: what it spends may work only once")
+    assert "store of kind sqlite or redis" in warning
+    kept = f'store: {{kind: sqlite, path: ./tokens.db}}\nseal: {{keys: ["{new_key()}"]}}\n'
+    assert problems(kept + text) == []
+
+
 def test_a_configuration_without_routes_is_a_warning(problems: Problems) -> None:
     assert "1:1: warning: routes: there are no routes, so every request will be answered with 404" in problems("{}")
 
