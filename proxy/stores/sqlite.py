@@ -8,9 +8,7 @@ next look, every `EVERY` seconds, in the order in which they were made (`sqlite_
 
 import asyncio
 import secrets
-import sqlite3
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from typing import Final, Literal, TypeVar
@@ -18,11 +16,12 @@ from typing import Final, Literal, TypeVar
 from proxy.core.settings import DataFile
 from proxy.net.runtime import Runtime
 from proxy.stores import sqlite_tables as tables
-from proxy.stores.base import LEASE, Lease, Listener, News, Record, Store, StoreError, StoreSettings
+from proxy.stores.base import LEASE, Lease, Listener, News, Record, Store, StoreError, StoreSettings, StoreTimeoutError
 from proxy.stores.lease import RenewedLease
-from proxy.stores.sqlite_file import TRY, DatabaseFile
+from proxy.stores.sqlite_file import TRY, DatabaseFile, Job
 from proxy.stores.sqlite_news import Watcher
 from proxy.stores.sqlite_places import risks_of
+from proxy.stores.sqlite_worker import Worker
 
 PATIENCE: Final = 2.0
 """Seconds that a call may take, waiting for other processes included."""
@@ -59,9 +58,8 @@ class Sqlite(Store):
         self._clock = runtime.clock
         self._file = DatabaseFile(settings.path, self._clock.monotonic)
         self._watcher = Watcher(self._file, self._clock.now)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="token-database")
+        self._worker = Worker("token-database", self._look)
         self._listeners: list[Listener] = []
-        self._watching: asyncio.Task[None] | None = None
         self._swept_at = float("-inf")
         self._is_closed = False
 
@@ -97,36 +95,35 @@ class Sqlite(Store):
     async def acquire(self, key: str) -> Lease | None:
         """Take the key's lock if it is free."""
         asked_at = self._clock.monotonic()
-        if await self._read(partial(tables.is_locked, key=key, monotonic=asked_at)):
-            return None  # whoever waits for it asks often, and would keep writers waiting
+        if await self._read(lambda db: tables.is_locked(db, key, self._clock.monotonic())):
+            return None  # whoever waits for it asks often, and would keep those waiting who write
         owner = secrets.token_hex(16)
+        until = asked_at + LEASE
         let_go = partial(tables.let_go, key=key, owner=owner)
         try:
             is_ours = await self._write(
-                partial(tables.take, key=key, owner=owner, monotonic=asked_at), is_fleeting=True
+                lambda db: tables.take(db, key, owner, until, self._clock.monotonic()), is_fleeting=True
             )
         except BaseException:  # whoever asked is gone or knows nothing, and yet the lock may be taken
-            self._submit(partial(self._change, let_go, asked_at + LEASE, is_fleeting=True))
+            self._submit(partial(self._change, let_go, until, is_fleeting=True))
             raise
-        if not is_ours:
-            return None
-        return RenewedLease(
-            self._runtime,
-            key,
-            taken_at=asked_at,
-            renew=lambda: self._write(
-                partial(tables.prolong, key=key, owner=owner, monotonic=self._clock.monotonic()), is_fleeting=True
-            ),
-            let_go=lambda: self._write(let_go, is_fleeting=True),
-        )
+        return self._lease(key, owner, asked_at) if is_ours else None
+
+    def _lease(self, key: str, owner: str, taken_at: float) -> Lease:
+        def renew() -> Awaitable[bool]:
+            until = self._clock.monotonic() + LEASE
+            return self._write(partial(tables.prolong, key=key, owner=owner, until=until), is_fleeting=True)
+
+        def let_go() -> Awaitable[None]:
+            return self._write(partial(tables.let_go, key=key, owner=owner), is_fleeting=True)
+
+        return RenewedLease(self._runtime, key, taken_at=taken_at, renew=renew, let_go=let_go)
 
     def listen(self, listener: Listener) -> None:
         """Tell this listener, on the event loop, of every change from now on."""
         self._listeners.append(listener)
-        if self._watching is None and not self._is_closed:
-            self._loop = asyncio.get_running_loop()
-            self._thread.submit(self._look)  # at once: what is loaded after this call is not older than the first look
-            self._watching = self._runtime.spawn(self._watch(), name="watch the token database")
+        self._loop = asyncio.get_running_loop()
+        self._submit(self._look)  # at once: what is loaded after this call is not older than the first look
 
     async def ping(self) -> None:
         """Find out whether the database can be written to."""
@@ -141,38 +138,28 @@ class Sqlite(Store):
 
     async def close(self) -> None:
         """Close the file and end the thread."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        if self._watching is not None:
-            self._watching.cancel()
-        closed = self._thread.submit(self._file.close)
-        self._thread.shutdown(wait=False)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                await asyncio.wrap_future(closed)
+        if not self._is_closed:
+            self._is_closed = True
+            await self._worker.close(self._file.close, PATIENCE)
 
-    async def _read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+    async def _read(self, job: Job[T]) -> T:
         return await self._call(partial(self._file.read, job, self._clock.monotonic() + PATIENCE))
 
-    async def _write(self, job: Callable[[sqlite3.Connection], T], *, is_fleeting: bool = False) -> T:
+    async def _write(self, job: Job[T], *, is_fleeting: bool = False) -> T:
         deadline = self._clock.monotonic() + PATIENCE
         return await self._call(partial(self._change, job, deadline, is_fleeting=is_fleeting))
 
     async def _call(self, work: Callable[[], T]) -> T:
-        """Have the thread do it; what has not begun by the time we give up is not done any more."""
         if self._is_closed:
             raise StoreError(_CLOSED)
         try:
-            async with asyncio.timeout(PATIENCE + TRY):
-                return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return await self._worker.do(work, PATIENCE + TRY)
         except TimeoutError:
-            raise StoreError(_LATE) from None
+            raise StoreTimeoutError(_LATE) from None
 
     def _submit(self, work: Callable[[], object]) -> None:
-        """Have the thread do it, if it can, some time."""
         if not self._is_closed:
-            self._thread.submit(work)
+            self._worker.submit(work)
 
     def _sweep_now_and_then(self) -> None:
         now, monotonic = self._clock.now(), self._clock.monotonic()
@@ -181,34 +168,27 @@ class Sqlite(Store):
             sweep = partial(tables.sweep, now=now, monotonic=monotonic)
             self._submit(partial(self._change, sweep, monotonic + PATIENCE))
 
-    async def _watch(self) -> None:
-        pause = EVERY
-        while True:
-            await self._clock.sleep(pause)
-            try:
-                await self._call(self._look)
-                pause = EVERY
-            except StoreError:
-                pause = min(2 * pause, SELDOM)
-
-    # On the thread
-
-    def _change(self, job: Callable[[sqlite3.Connection], T], deadline: float, *, is_fleeting: bool = False) -> T:
-        done = self._file.write(job, deadline, survives=not is_fleeting)
-        if self._listeners:
-            with suppress(StoreError):  # it is done all the same, and the next look will say that we missed something
-                self._look(own=True)
-        return done
-
-    def _look(self, *, own: bool = False) -> None:
-        news = self._watcher.look(self._clock.monotonic() + PATIENCE, own=own)
-        if news:
-            with suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._tell, news)
-
-    # On the event loop
-
     def _tell(self, news: list[News]) -> None:
         for one in news:
             for listener in self._listeners:
                 listener(one)
+
+    # On the thread
+
+    def _change(self, job: Job[T], deadline: float, *, is_fleeting: bool = False) -> T:
+        done = self._file.write(job, deadline, survives=not is_fleeting)
+        if self._listeners:
+            self._look(own=True)
+        return done
+
+    def _look(self, *, own: bool = False) -> None:
+        """Look for news, and look again after a while: a longer one while that fails."""
+        try:
+            news = self._watcher.look(self._clock.monotonic(), own=own)
+        except StoreError:  # the watcher will say that we missed something
+            self._worker.pause = min(2 * (self._worker.pause or EVERY), SELDOM)
+            return
+        self._worker.pause = EVERY
+        if news:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._tell, news)

@@ -6,7 +6,6 @@ another process holds is tried again until the deadline. Every failure becomes a
 failure of the file rather than of the moment also closes it, so that the next use begins from the start.
 """
 
-import errno
 import os
 import sqlite3
 import stat
@@ -16,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from proxy.stores.base import StoreError
+from proxy.stores.base import StoreError, StoreTimeoutError
+from proxy.stores.sqlite_faults import FORBIDDEN, HELD, OTHERS, UNFIT, fault_of
 from proxy.stores.sqlite_schema import check, prepare
 
 TRY: Final = 0.25
@@ -24,43 +24,6 @@ TRY: Final = 0.25
 PAUSE: Final = 0.005
 """Seconds between two tries, for SQLite does not wait in all cases."""
 PRIVATE: Final = 0o600
-
-_THING: Final = "the token database (store.path)"
-_HELD: Final = f"{_THING} is being held by another process; look who has it open"
-_FULL: Final = f"{_THING} cannot grow, for its disk is full; make room"
-_FORBIDDEN: Final = f"{_THING} cannot be written; let Countersign's user write to the file and to its directory"
-_MISSING: Final = f"{_THING} has no directory to stand in; create it, and let Countersign's user write there"
-_UNFIT: Final = f"{_THING} cannot be opened there; name a file on a local disk that Countersign's user may write"
-_BROKEN: Final = f"{_THING} cannot be read or written; look after its disk"
-_DAMAGED: Final = (
-    f"{_THING} is damaged, or is none; it is left as it is: stop Countersign and put a backup there, or move the file "
-    "and those beside it that begin with its name away, to start with an empty one"
-)
-_OPEN_TO_OTHERS: Final = (
-    f"{_THING} can be read by others and belongs to another user; make it Countersign's, with mode 600"
-)
-_OF_SQLITE: Final = {
-    sqlite3.SQLITE_BUSY: _HELD,
-    sqlite3.SQLITE_LOCKED: _HELD,
-    sqlite3.SQLITE_FULL: _FULL,
-    sqlite3.SQLITE_READONLY: _FORBIDDEN,
-    sqlite3.SQLITE_PERM: _FORBIDDEN,
-    sqlite3.SQLITE_CANTOPEN: _UNFIT,
-    sqlite3.SQLITE_IOERR: _BROKEN,
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    sqlite3.SQLITE_NOTADB: _DAMAGED,
-}
-_OF_SYSTEM: Final = {
-    errno.ENOENT: _MISSING,
-    errno.ENOTDIR: _MISSING,
-    errno.EACCES: _FORBIDDEN,
-    errno.EPERM: _FORBIDDEN,
-    errno.EROFS: _FORBIDDEN,
-    errno.ENOSPC: _FULL,
-    errno.EDQUOT: _FULL,
-}
-_PASSING: Final = {_HELD, _FULL}
-"""Failures after which the open file is as good as before."""
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
@@ -86,19 +49,22 @@ class DatabaseFile:
 
         Raises:
             StoreError: it was not done.
+            StoreTimeoutError: others held the database until the deadline.
         """
         while True:
             try:
                 return job(self._opened())
-            except (sqlite3.Error, OSError, ValueError) as error:
-                message = _explained(error)
-                if message not in _PASSING:
-                    self.close()
-                if message != _HELD or self._monotonic() >= deadline:
-                    raise StoreError(message) from None
             except StoreError:
                 self.close()
                 raise
+            except (sqlite3.Error, OSError) as error:
+                fault = fault_of(error)
+                if not fault.passes:
+                    self.close()
+                if fault is not HELD:
+                    raise StoreError(fault.message) from None
+                if self._monotonic() >= deadline:
+                    raise StoreTimeoutError(fault.message) from None
             time.sleep(PAUSE)
 
     def write(self, job: Job[T], deadline: float, *, survives: bool = True) -> T:
@@ -127,6 +93,7 @@ class DatabaseFile:
         if self._connection is None:
             path = self._path.resolve()
             self._identity = _identity(path) or _made(path)
+            _check_access(path)
             self._connection = _connected(path)
             self.openings += 1
         return self._connection
@@ -143,6 +110,17 @@ def _transaction(connection: sqlite3.Connection, job: Job[T], *, survives: bool)
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def _check_access(path: Path) -> None:
+    """Make sure that we may write; SQLite would begin to read and leave files behind that nobody can write to.
+
+    Raises:
+        StoreError: we may not.
+    """
+    effective = os.access in os.supports_effective_ids
+    if not all(os.access(place, os.W_OK, effective_ids=effective) for place in (path, path.parent)):
+        raise StoreError(FORBIDDEN.message)
 
 
 def _connected(path: Path) -> sqlite3.Connection:
@@ -171,7 +149,7 @@ def _log_ahead(connection: sqlite3.Connection) -> None:
         StoreError: the file system cannot share memory between processes.
     """
     if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-        raise StoreError(_UNFIT)
+        raise StoreError(UNFIT.message)
 
 
 def _made(path: Path) -> tuple[int, int]:
@@ -193,7 +171,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(found.st_mode):
-        raise StoreError(_UNFIT)
+        raise StoreError(UNFIT.message)
     return found.st_dev, found.st_ino
 
 
@@ -211,13 +189,4 @@ def _tighten(path: Path) -> None:
         except FileNotFoundError:
             pass
         except PermissionError:
-            raise StoreError(_OPEN_TO_OTHERS) from None
-
-
-def _explained(error: sqlite3.Error | OSError | ValueError) -> str:
-    if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the rest of it says more than we need
-        return _OF_SQLITE.get(code, f"{_THING} failed with SQLite's code {code}; this is a mistake of ours")
-    if isinstance(error, OSError):
-        return _OF_SYSTEM.get(error.errno or 0, _BROKEN)
-    return _UNFIT
+            raise StoreError(OTHERS.message) from None

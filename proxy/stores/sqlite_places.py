@@ -1,6 +1,7 @@
 """What is wrong with the place of a database file: file systems that lose it, and people who may take it away."""
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Final
 
 MOUNTS: Final = Path("/proc/self/mountinfo")
 """Linux: proc_pid_mountinfo(5). Elsewhere nothing is known of file systems."""
+
+_OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 NETWORK: Final = {"9p", "afs", "ceph", "cifs", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs", "vboxsf"}
 VOLATILE: Final = {"ramfs", "tmpfs"}
@@ -60,7 +63,7 @@ def file_system(path: Path, mounts: Iterable[str]) -> str:
         fields = about.split(" ")
         if len(fields) < 5 or not rest:
             continue
-        point = Path(fields[4].encode().decode("unicode_escape"))
+        point = Path(_OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[4]))
         if path.is_relative_to(point) and len(point.parts) >= found:
             found, kind = len(point.parts), rest.split(" ")[0]
     return kind

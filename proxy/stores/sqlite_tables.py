@@ -65,7 +65,7 @@ def keys_after(db: sqlite3.Connection, key: str, now: float) -> list[str]:
 def sweep(db: sqlite3.Connection, now: float, monotonic: float) -> None:
     """Forget the records and locks whose time is over."""
     db.execute("DELETE FROM record WHERE ? - saved_at >= ttl", (now,))
-    db.execute("DELETE FROM lock WHERE until <= ? OR until > ?", (monotonic, monotonic + LEASE))
+    db.execute("DELETE FROM lock WHERE until <= ?", (monotonic,))
 
 
 def touch(db: sqlite3.Connection) -> None:
@@ -74,22 +74,21 @@ def touch(db: sqlite3.Connection) -> None:
 
 
 def is_locked(db: sqlite3.Connection, key: str, monotonic: float) -> bool:
-    """Tell whether somebody holds the lock."""
+    """Tell whether somebody holds the lock; the time is read once the database is ours, or a newer lock looks wrong."""
     row = db.execute("SELECT until FROM lock WHERE key = ?", (key,)).fetchone()
     return row is not None and monotonic < row[0] <= monotonic + LEASE
 
 
-def take(db: sqlite3.Connection, key: str, owner: str, monotonic: float) -> bool:
+def take(db: sqlite3.Connection, key: str, owner: str, until: float, monotonic: float) -> bool:
     """Take the lock for that owner, if nobody holds it."""
     if is_locked(db, key, monotonic):
         return False
-    db.execute("INSERT OR REPLACE INTO lock (key, owner, until) VALUES (?, ?, ?)", (key, owner, monotonic + LEASE))
+    db.execute("INSERT OR REPLACE INTO lock (key, owner, until) VALUES (?, ?, ?)", (key, owner, until))
     return True
 
 
-def prolong(db: sqlite3.Connection, key: str, owner: str, monotonic: float) -> bool:
-    """Let the lock's lease begin anew, if it is still that owner's."""
-    until = monotonic + LEASE
+def prolong(db: sqlite3.Connection, key: str, owner: str, until: float) -> bool:
+    """Let the lock run out later, if it is still that owner's."""
     return db.execute("UPDATE lock SET until = ? WHERE key = ? AND owner = ?", (until, key, owner)).rowcount == 1
 
 

@@ -1,0 +1,79 @@
+"""A thread that does what blocks, call after call, and in between something of its own.
+
+Theory. What is handed to a `Worker` waits in a queue. The thread starts with the first of it and ends with `close`. In
+pauses the thread wakes up by itself and leaves the event loop asleep, which costs half as much. It is a daemon: a disk
+that hangs must not keep the process from ending.
+"""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Worker:
+    """One thread."""
+
+    def __init__(self, name: str, in_pauses: Callable[[], None]) -> None:
+        self._name = name
+        self._in_pauses = in_pauses
+        self._thread: threading.Thread | None = None
+        self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self.pause: float | None = None
+        """Seconds without work after which `in_pauses` is called, again and again. None: it is not."""
+
+    async def do(self, work: Callable[[], T], patience: float) -> T:
+        """Have it done and return what it returns.
+
+        Args:
+            work: is not begun any more once nobody waits for it.
+            patience: seconds.
+
+        Raises:
+            TimeoutError: it takes longer; if it had begun, it may still be done.
+        """
+        async with asyncio.timeout(patience):
+            return await asyncio.wrap_future(self.submit(work))
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Have it done some time."""
+        future: Future[T] = Future()
+        self._queue.put(partial(_settle, future, work))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+        return future
+
+    async def close(self, last: Callable[[], None], patience: float) -> None:
+        """End the thread once it has done everything and that; what is handed to it later is never done."""
+        if self._thread is not None:
+            done = self.submit(last)
+            self._queue.put(None)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await asyncio.wrap_future(done)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                settle = self._queue.get(timeout=self.pause)
+            except queue.Empty:
+                self._in_pauses()
+            else:
+                if settle is None:
+                    return
+                settle()
+
+
+def _settle(future: Future[T], work: Callable[[], T]) -> None:
+    if future.set_running_or_notify_cancel():
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
+            future.set_exception(error)
