@@ -3,15 +3,13 @@
 # ruff: noqa: PLC0415 - the imports inside commands are what the first sentence promises
 
 import asyncio
-import base64
 import dataclasses
 import json
 import os
-import secrets
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 import click
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from proxy.core.errors import Problem
     from proxy.credentials.base import CredentialSettings
     from proxy.credentials.trial import Trial
+    from proxy.stores.reseal import Resealed
 
 _OPTIONS: Final = {"auto_envvar_prefix": "COUNTERSIGN", "help_option_names": ["-h", "--help"]}
 _FILE: Final = click.Path(path_type=Path)
@@ -47,9 +46,9 @@ def run(config: Path) -> None:
     from proxy.core import descriptions
 
     descriptions.wanted = False  # it shows none, and starts sooner without them
-    from proxy import app
+    from proxy import process
 
-    sys.exit(app.run(config))
+    sys.exit(process.run(config))
 
 
 @main.command(context_settings=_OPTIONS)
@@ -93,12 +92,7 @@ def test(credential: str, config: Path, as_json: bool) -> None:
     if any(loc[:2] == ("credentials", credential) for loc in examined.unresolved):
         _complain(examined.problems)
         _fail(f"credential {credential!r} cannot be tried before its references can be resolved")
-    tried = asyncio.run(_try(credential, known[credential]))
-    if as_json:
-        _print_json(dataclasses.asdict(tried))
-    else:
-        click.echo("\n".join(tried.lines()))
-    sys.exit(0 if tried.succeeded else 1)
+    _end(asyncio.run(_try(credential, known[credential])), as_json=as_json)
 
 
 async def _try(name: str, settings: "CredentialSettings") -> "Trial":
@@ -188,9 +182,45 @@ def kinds(as_json: bool) -> None:
 
 
 @main.command(context_settings=_OPTIONS)
-def keygen() -> None:
-    """Print a new sealing key, 32 random bytes in base64."""
-    click.echo(base64.b64encode(secrets.token_bytes(32)).decode())
+@click.option("--after", type=click.File(), metavar="FILE", help="Holds the key that this one is to replace.")
+def keygen(after: TextIO | None) -> None:
+    """Print a new sealing key, 32 random bytes in base64.
+
+    A key that is to replace another carries on its line: when the other one is
+    gone, what is stored is still found.
+    """
+    from proxy.core import seal, secret
+
+    try:
+        click.echo(seal.new_key(secret.Secret(after.read().removesuffix("\n")) if after else None))
+    except ValueError as error:
+        _fail(f"--after: {error}")
+
+
+@main.command(context_settings=_OPTIONS)
+@_config
+@_json
+def reseal(config: Path, as_json: bool) -> None:
+    """Seal everything in the store again, with the newest key.
+
+    After that, the older keys can be taken out of seal.keys. Replicas may run
+    meanwhile, once all of them know the newest key.
+    """
+    from proxy.stores.base import StoreError
+    from proxy.stores.reseal import reseal_in
+
+    examined = _examine(config)
+    usable = _usable(examined)
+    if any(loc[0] in ("seal", "store") for loc in examined.unresolved):
+        _complain(examined.problems)
+        _fail("nothing can be sealed before the references of store and seal can be resolved")
+    if not usable.seal.keys:
+        _fail(f"seal.keys names no key, and a store of kind {usable.store.kind} needs none: there is nothing to seal")
+    try:
+        done = asyncio.run(reseal_in(usable.store, usable.seal.keys))
+    except StoreError as error:
+        _fail(f"{error}; what was sealed again so far stays so, and the next run goes on from there")
+    _end(done, as_json=as_json)
 
 
 @main.command("hash-key", context_settings=_OPTIONS)
@@ -251,9 +281,15 @@ def _complain(problems: Iterable["Problem"]) -> None:
         click.echo(problem, err=True)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     click.echo(message, err=True)
     sys.exit(1)
+
+
+def _end(outcome: "Trial | Resealed", *, as_json: bool) -> NoReturn:
+    told = dataclasses.asdict(outcome)
+    click.echo(json.dumps(told, indent=2, default=str) if as_json else "\n".join(outcome.lines()))
+    sys.exit(0 if outcome.succeeded else 1)
 
 
 def _print_json(value: Any) -> None:

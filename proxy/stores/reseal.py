@@ -4,12 +4,16 @@ Replicas may go on meanwhile: a record that one of them changes between our look
 record is opened, those of the newest key too: whatever is not named in the outcome can be read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from proxy.core.clock import SystemClock
 from proxy.core.seal import Seal, SealError, UnknownKeyError
-from proxy.stores.base import Store
+from proxy.core.secret import Secret
+from proxy.net.runtime import Runtime
+from proxy.stores import KINDS
+from proxy.stores.base import Store, StoreSettings
 from proxy.stores.sealed import close, open_
 
 TRIES: Final = 10
@@ -23,6 +27,16 @@ _RESTLESS: Final = "changed again and again; run this again"
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that was left as it is."""
+
+    key: str
+    """The store's key."""
+    reason: str
+    """Why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
 class Resealed:
     """What came of it."""
 
@@ -30,17 +44,37 @@ class Resealed:
     """Records that were sealed again."""
     current: int = 0
     """Records that the newest key had sealed already."""
-    unreadable: tuple[tuple[str, str], ...] = ()
-    """Records that were left as they are: the store's key, and why."""
+    unreadable: tuple[Unreadable, ...] = ()
+    """Records that were left as they are."""
+
+    @property
+    def succeeded(self) -> bool:
+        """True: the newest key opens everything."""
+        return not self.unreadable
 
     def lines(self) -> Iterator[str]:
         """Tell it to a person."""
         yield f"sealed again: {self.resealed}"
         yield f"already current: {self.current}"
         yield f"unreadable: {len(self.unreadable)}"
-        yield from (f"  {key} {why}" for key, why in self.unreadable[:MOST_NAMED])
+        yield from (f"  {left.key} {left.reason}" for left in self.unreadable[:MOST_NAMED])
         if len(self.unreadable) > MOST_NAMED:
             yield "  … --json names them all"
+
+
+async def reseal_in(settings: StoreSettings, keys: Sequence[Secret]) -> Resealed:
+    """Do that in the store of these settings, with these keys, newest first.
+
+    Raises:
+        StoreError: the store did not go along.
+    """
+    runtime = Runtime(SystemClock(), lambda name, error: None)  # what fails in the back is told by the next call
+    store = KINDS[settings.kind](settings, runtime)
+    try:
+        return await reseal(store, Seal(keys))
+    finally:
+        await store.close()
+        await runtime.close()
 
 
 async def reseal(store: Store, seal: Seal) -> Resealed:
@@ -49,16 +83,16 @@ async def reseal(store: Store, seal: Seal) -> Resealed:
     Raises:
         StoreError: the store did not go along. What is done is done; the next run goes on from there.
     """
-    resealed, current, unreadable = 0, 0, list[tuple[str, str]]()
+    resealed, current, unreadable = 0, 0, list[Unreadable]()
     async for key in store.keys():
         try:
             was_sealed_again = await _reseal(store, seal, key)
         except UnknownKeyError:
-            unreadable.append((key, _UNKNOWN))
+            unreadable.append(Unreadable(key, _UNKNOWN))
         except SealError:
-            unreadable.append((key, _DAMAGED))
+            unreadable.append(Unreadable(key, _DAMAGED))
         except _RestlessError:
-            unreadable.append((key, _RESTLESS))
+            unreadable.append(Unreadable(key, _RESTLESS))
         else:
             resealed += was_sealed_again is True
             current += was_sealed_again is False

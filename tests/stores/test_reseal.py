@@ -1,6 +1,8 @@
 """After a run every record is the newest key's, whatever others did meanwhile, and what could not be read is named."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +11,9 @@ from proxy.core.secret import Secret
 from proxy.net.runtime import Runtime
 from proxy.stores.base import Record, StoreError
 from proxy.stores.memory import Memory, MemorySettings
-from proxy.stores.reseal import MOST_NAMED, TRIES, Resealed, reseal
+from proxy.stores.reseal import MOST_NAMED, TRIES, Resealed, Unreadable, reseal, reseal_in
 from proxy.stores.sealed import close, open_
+from proxy.stores.sqlite import Sqlite, SqliteSettings
 from tests.fakes.clock import FakeClock
 
 OLD = Secret(new_key())
@@ -90,12 +93,14 @@ async def test_what_cannot_be_opened_is_left_and_named_and_the_rest_is_done(stor
     await store.put(BEFORE)
     done = await reseal(store, ROTATING)
     assert (done.resealed, done.current) == (1, 0)
-    assert [(key, why.partition(",")[0].partition(";")[0]) for key, why in done.unreadable] == [
+    assert [(left.key, left.reason.partition(",")[0].partition(";")[0]) for left in done.unreadable] == [
         ("token/strange/0", "was sealed with a key that is not configured"),
         ("token/damaged/0", "is damaged"),
         ("token/moved/0", "is damaged"),
     ]
     assert await store.opened(STRANGE, "token/strange/0") == b"planted"
+    assert not done.succeeded
+    assert Resealed(1, 1).succeeded
 
 
 async def test_what_a_replica_saves_meanwhile_is_not_undone(store: Store) -> None:
@@ -132,7 +137,7 @@ async def test_a_record_that_never_rests_is_left_in_the_end(store: Store) -> Non
     await store.put(BEFORE)
     store.before_swap = [renewal(order) for order in range(8, 108)]
     done = await reseal(store, ROTATING)
-    assert done == Resealed(unreadable=((KEY, "changed again and again; run this again"),))
+    assert done == Resealed(unreadable=(Unreadable(KEY, "changed again and again; run this again"),))
     assert store.swaps == TRIES
 
 
@@ -162,9 +167,26 @@ async def test_keys_are_not_held_all_at_once() -> None:
     assert await reseal(Endless(), ROTATING) == Resealed(resealed=3)
 
 
+async def test_a_store_is_opened_and_closed_for_it(tmp_path: Path) -> None:
+    settings = SqliteSettings(kind="sqlite", path=tmp_path / "tokens.db")
+    for _ in range(2):
+        runtime = Runtime(FakeClock(), lambda name, error: None)
+        store = Sqlite(settings, runtime)
+        await store.save(KEY, Record(7, close(BEFORE, KEY, 7, b"planted"), 300.0))
+        await store.close()
+    assert await reseal_in(settings, [NEW, OLD]) == Resealed(resealed=1)
+    assert await reseal_in(settings, [NEW]) == Resealed(current=1)
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+async def test_a_store_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
+    with pytest.raises(StoreError):
+        await reseal_in(SqliteSettings(kind="sqlite", path=tmp_path / "none" / "tokens.db"), [NEW])
+
+
 def test_people_are_told_the_counts_and_the_first_names() -> None:
     assert list(Resealed(3, 12).lines()) == ["sealed again: 3", "already current: 12", "unreadable: 0"]
-    many = Resealed(unreadable=tuple((f"token/t/{n}", "is damaged") for n in range(MOST_NAMED + 1)))
+    many = Resealed(unreadable=tuple(Unreadable(f"token/t/{n}", "is damaged") for n in range(MOST_NAMED + 1)))
     assert list(many.lines())[2:4] == ["unreadable: 21", "  token/t/0 is damaged"]
     assert list(many.lines())[-2:] == ["  token/t/19 is damaged", "  … --json names them all"]
     assert len(list(many.lines())) == 3 + MOST_NAMED + 1
