@@ -8,16 +8,10 @@ that are under way finish, and what is left at the deadline is cut.
 
 import asyncio
 import contextlib
-import gc
 import os
-import resource
-import signal
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
-
-import uvloop
 
 from proxy import callers, stores
 from proxy.admin.api import admin_app
@@ -30,6 +24,7 @@ from proxy.config.schema import Config
 from proxy.config.watch import changes
 from proxy.core.clock import Clock, SystemClock
 from proxy.core.errors import ConfigError
+from proxy.core.seal import Seal
 from proxy.gateway.graph import NO_GRAPH, Graph, build_graph, retire
 from proxy.gateway.listener import Listener
 from proxy.gateway.pipeline import Pipeline
@@ -38,16 +33,14 @@ from proxy.net.endpoint import Endpoint
 from proxy.net.runtime import Runtime
 from proxy.stores.watched import WatchedStore
 from proxy.telemetry.events import EventLog, EventName
-from proxy.telemetry.logs import Logs, configure
+from proxy.telemetry.logs import Logs
 from proxy.telemetry.metrics import UNMATCHED, Metrics
 from proxy.tokens.sources import NO_SOURCES, Sources, Workshop, build_sources
+from proxy.tokens.vault import Vault
+from proxy.tokens.webhook import Webhook
 
 BACKLOG: Final = 4096
 """Connections the kernel holds for us while the loop is busy."""
-MOST_FILES: Final = 65_536
-"""Open files we ask for: two a request under way, with room to spare."""
-BAD_CONFIG: Final = 2
-NO_LISTENER: Final = 1
 
 
 class CannotListenError(Exception):
@@ -69,9 +62,15 @@ class App:
         self.events = EventLog(self.clock)
         self.health = Health()
         store = stores.KINDS[self.config.store.kind](self.config.store, self.runtime)
-        self.store = WatchedStore(store, self.metrics, self.events)
+        self.store = WatchedStore(store, self.metrics, self.events, self.runtime)
+        self.seal = Seal(self.config.seal.keys) if self.config.seal.keys else Seal.of_this_process()
+        vault = Vault(self.store, self.seal, self.runtime, self.events)
         self.endpoint = Endpoint(self.clock)
-        self.workshop = Workshop(self.endpoint, self.store, self.runtime, self.metrics, self.events)
+        self.workshop = Workshop(
+            self.endpoint, vault, self.seal.derive("identity"), self.runtime, self.metrics, self.events
+        )
+        self.webhook = Webhook(self.config.events.webhook, self.runtime, self.endpoint, self.events, self.metrics)
+        self.events.follow(self.webhook.hear)
         self.recorder = Recorder(self.clock, self.metrics.route(UNMATCHED), logs.requests)
         self.stopping = asyncio.Event()
         self.started_at = self.clock.now()
@@ -101,6 +100,7 @@ class App:
 
     async def start(self) -> None:
         """Build the first graph and open the listeners."""
+        self.store.start()
         self.sources = await build_sources(self.config.credentials, self.workshop)
         self.graph = self._graph(self.config, self.sources)
         self.pipeline = Pipeline(self.graph, self.runtime, self.recorder, self.events)
@@ -124,7 +124,6 @@ class App:
         self.metrics.config_loaded(self.clock.now())
         self.health.is_configured = True
         self.events.record("info", EventName.STARTED, detail=f"serving {len(self.graph.plans)} routes")
-        _settle_memory()
 
     def _graph(self, config: Config, sources: Sources) -> Graph:
         return build_graph(
@@ -174,12 +173,14 @@ class App:
         old_graph, old_config = self.graph, self.config
         self.loaded, self.files, self.sources, self.graph = loaded, loaded.files, sources, graph
         self.pipeline.graph = graph
+        self.webhook.update(loaded.config.events.webhook)
         retire(old_graph, graph)
         self.metrics.keep(graph.plans.keys(), graph.sources.keys())
         self.metrics.config_reloaded("succeeded", self.clock.now())
         self.events.record("info", EventName.CONFIG_RELOADED, detail=f"serving {len(graph.plans)} routes")
-        if (old_config.listen, old_config.store) != (loaded.config.listen, loaded.config.store):
-            self.events.record("warning", EventName.CONFIG_RELOADED, detail="listen and store change at a restart only")
+        if _fixed(old_config) != _fixed(loaded.config):
+            why = "listen, store and seal change at a restart only"
+            self.events.record("warning", EventName.CONFIG_RELOADED, detail=why)
 
     async def watch(self) -> None:
         """Reload, for ever, whenever a file of the configuration changes."""
@@ -200,6 +201,7 @@ class App:
 
     async def close(self) -> None:
         """Let go of everything."""
+        await self.webhook.close()
         for site in self.sites:
             await site.cleanup()
         for plan in self.graph.plans.values():
@@ -212,6 +214,11 @@ class App:
 
     def _task_failed(self, name: str, error: BaseException) -> None:
         self.events.record("error", EventName.TASK_FAILED, detail=f"{name}: {error!r}")
+
+
+def _fixed(config: Config) -> tuple[object, ...]:
+    """Return what a reload does not change."""
+    return config.listen, config.store, config.seal
 
 
 def _callers(config: Config, current: Config, previous: Graph) -> Mapping[str, Caller]:
@@ -231,55 +238,3 @@ def _opening(address: Address) -> Iterator[None]:
     except OSError as error:
         why = str(error.strerror or error).rpartition(": ")[2]  # what comes before repeats the address
         raise CannotListenError(f"{address} cannot be listened on: {why}") from error
-
-
-def _settle_memory() -> None:
-    """Tell the collector that what is loaded stays: it looks at short-lived objects only, and less often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
-def _bound_process() -> None:
-    """Leave no core dump, which would hold every secret, and allow as many open files as the system lets us."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = hard if hard != resource.RLIM_INFINITY else MOST_FILES
-    if soft < min(wanted, MOST_FILES):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, MOST_FILES), hard))
-
-
-async def serve(path: Path, loaded: Loaded) -> None:
-    """Run until SIGTERM or SIGINT; SIGHUP and changed files reload."""
-    logs = configure(sys.stdout)
-    app = App(path, loaded, logs)
-    loop = asyncio.get_running_loop()
-    try:
-        await app.start()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, app.stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: app.runtime.spawn(app.reload(), name="reload"))
-        app.runtime.spawn(app.watch(), name="watch the configuration")
-        await app.stopping.wait()
-        await app.drain()
-        await app.close()
-    finally:
-        logs.close()
-
-
-def run(path: Path) -> int:
-    """Serve the configuration in that file; return the exit status."""
-    try:
-        loaded = load(path, os.environ)
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return BAD_CONFIG
-    _bound_process()
-    try:
-        uvloop.run(serve(path, loaded))
-    except CannotListenError as error:
-        sys.stderr.write(f"{error}\n")
-        return NO_LISTENER
-    except KeyboardInterrupt:
-        pass
-    return 0

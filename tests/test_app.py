@@ -2,10 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import re
-import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from proxy.app import App, CannotListenError, serve
+from proxy.app import App, CannotListenError
 from proxy.config.load import load
 from proxy.telemetry.logs import configure
 from tests.fakes.clock import FakeClock
@@ -43,12 +40,6 @@ routes:
   other: {{match: {{path: /other/}}, upstream: '{api}', callers: [anyone, keyed], credential: written}}
 """
 THIRD: Final = "  3rd: {match: {path: /3/}, upstream: 'https://api.example', callers: [anyone], credential: written}\n"
-
-
-@pytest.fixture(autouse=True)
-def memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the collector of the tests' process as it is."""
-    monkeypatch.setattr("proxy.app._settle_memory", lambda: None)
 
 
 @dataclass
@@ -415,17 +406,3 @@ async def test_nothing_is_left_when_it_has_closed(tmp_path: Path) -> None:
         app = world.app
     assert app.runtime.tasks == 0
     assert all(plan.upstream.connections == 0 for plan in app.graph.plans.values())
-
-
-async def test_signals_reload_and_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = tmp_path / "out"
-    async with running(tmp_path) as world:
-        with log.open("w") as stream:
-            monkeypatch.setattr(sys, "stdout", stream)
-            serving = asyncio.get_running_loop().create_task(serve(world.file, load(world.file, {})))
-            for number, event in ((signal.SIGHUP, "config_reloaded"), (signal.SIGTERM, "stopped")):
-                await until(lambda: '"started"' in log.read_text())
-                os.kill(os.getpid(), number)
-                await until(lambda: f'"{event}"' in log.read_text())  # noqa: B023 - it is awaited at once
-            await asyncio.wait_for(serving, 10)
-        assert log.read_text().count('"config_reloaded"') == 1

@@ -23,8 +23,11 @@ def assert_same(one: Config | None, other: Config | None) -> None:
     assert identities(one) == identities(other)
 
 
+KEY = b"0" * 32
+
+
 def identities(config: Config) -> dict[str, str]:
-    return {name: identity_of(credential) for name, credential in config.credentials.items()}
+    return {name: identity_of(credential, KEY) for name, credential in config.credentials.items()}
 
 
 def written(tmp_path: Path, text: str | bytes) -> Path:
