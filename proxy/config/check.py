@@ -86,7 +86,7 @@ def _seal(config: Config, data: Any) -> Iterator[Flaw]:
         yield Flaw(
             ("store",),
             "it keeps tokens where others may come to read them, and there is no key to seal them with; "
-            'write what `countersign keygen` prints into a file, and name that: `seal: {keys: ["${file:seal.key}"]}`',
+            'write what `countersign keygen` prints into a file, and name that: `seal: {keys: ["${file:seal-key}"]}`',
         )
     keys = config.seal.keys
     for index, key in enumerate(keys):

@@ -173,7 +173,7 @@ def test_a_store_that_others_could_read_needs_a_key(problems: Problems, text: st
     (problem,) = problems(text)
     assert problem.startswith(NO_KEY)
     assert problem.endswith(
-        'write what `countersign keygen` prints into a file, and name that: `seal: {keys: ["${file:seal.key}"]}`'
+        'write what `countersign keygen` prints into a file, and name that: `seal: {keys: ["${file:seal-key}"]}`'
     )
     assert problems(text, resolve=False) == [problem]
 
