@@ -49,6 +49,12 @@ def test_a_date_is_believed_when_our_own_clock_is_absurd(ahead: float) -> None:
     assert life(HOUR + ahead, ahead=ahead) == HOUR
 
 
+@pytest.mark.parametrize("ahead", [YEAR, HOUR])
+def test_a_short_life_is_still_a_life_when_the_other_reading_leaves_none(ahead: float) -> None:
+    assert life(SHORTEST_LIFE - 1, ahead=ahead) == SHORTEST_LIFE - 1
+    assert life(-1, ahead=ahead) == -1
+
+
 def test_of_two_possible_lives_the_shorter_counts_when_the_clocks_are_far_apart() -> None:
     assert life(24 * HOUR, ahead=2 * HOUR) == 22 * HOUR
     assert life(24 * HOUR, ahead=-2 * HOUR) == 24 * HOUR
