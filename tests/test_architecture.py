@@ -36,6 +36,7 @@ HOMES: Final = {
     "yaml": {"proxy/config/document.py"},
     "redis": {"proxy/stores/redis_wire.py"},
     "cryptography": {"proxy/core/seal.py"},
+    "sqlite3": {f"proxy/stores/sqlite_{part}.py" for part in ("faults", "file", "news", "schema", "tables")},
     "prometheus_client": {"proxy/telemetry/metrics.py"},
     "jsonpath_ng": {"proxy/core/json_path.py"},
     "aiohttp.ClientSession": {"proxy/net/session.py", "proxy/net/endpoint.py"},
