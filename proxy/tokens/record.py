@@ -106,12 +106,13 @@ class TokenRecord:
         return replace(self, generation=generation, token=token)
 
     def is_same_as(self, other: "TokenRecord") -> bool:
-        """Tell whether both give the same account of the same token."""
+        """Tell whether both give the same account of the same token. What two begin to spend is never the same."""
         mine, theirs = self.token, other.token
-        return self.order == other.order and (mine and mine.value) == (theirs and theirs.value)
+        is_same = self.order == other.order and (mine and mine.value) == (theirs and theirs.value)
+        return self is other or (is_same and self.spending_since is None and other.spending_since is None)
 
     def _next(self, **changes: object) -> "TokenRecord":
-        return replace(self, step=self.step + 1, **changes)  # type: ignore[arg-type]
+        return replace(self, step=self.step + 1, is_damaged=False, **changes)  # type: ignore[arg-type]
 
 
 NOTHING: Final = TokenRecord()
