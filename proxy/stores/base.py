@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 from typing import ClassVar, Final
 
 from proxy.core.settings import Settings
@@ -140,6 +141,13 @@ class Store(ABC):
     @abstractmethod
     async def ping(self) -> None:
         """Find out whether the store can be reached and written to."""
+
+    async def uptime(self) -> float:
+        """Return for how many seconds the store has served what it holds; inf: what it held before, it holds still.
+
+        A server that was restarted, or another one that took over, may know less than the processes that use it.
+        """
+        return inf
 
     async def risks(self) -> tuple[str, ...]:
         """Return what about the way the store is run may lose records: a sentence each, with the remedy."""

@@ -112,6 +112,11 @@ class WatchedStore(Store):
         with self._asking("ping"):
             await self._store.ping()
 
+    async def uptime(self) -> float:
+        """Return for how many seconds the store has served what it holds."""
+        with self._asking("uptime"):
+            return await self._store.uptime()
+
     async def risks(self) -> tuple[str, ...]:
         """Return what about the way the store is run may lose records."""
         if not self._outage.is_up:

@@ -76,10 +76,9 @@ class Account:
             return None
         return failure if self._clock.monotonic() < failure.until else None
 
-    @property
-    def reachable_since(self) -> float:
-        """Return when the store could last begin to tell us what others know, in monotonic seconds."""
-        return self._vault.reachable_since
+    async def store_is_back_since(self) -> float:
+        """Return from when on others could save what only they knew, in monotonic seconds. Raises StoreError."""
+        return max(self._vault.back_since, self._clock.monotonic() - await self._vault.uptime())
 
     async def look(self) -> None:
         """Learn what stands in the store. Raises StoreError."""

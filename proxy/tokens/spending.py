@@ -5,11 +5,13 @@ fleet, the record is marked as BEING SPENT and saved; then comes the fetch; then
 So at each moment the store holds the newest that is known, or says that something newer may be on its way.
 
 Found marked, with the lock free, the record is IN DOUBT: its holder may be dead, or alive and not able to save. It gets
-`DOUBT` seconds, counted from when the store can be reached. Then what the record carries is tried again, for there is
-no other way on: many issuers forgive that for a while; one that does not ends the grant, and the failure says why.
+`DOUBT` seconds. So does every process when the store has been away, for it may have come back with less than it had.
+Then what the record carries is tried again, for there is no other way on: many issuers forgive that for a while; one
+that does not ends the grant, and the failure says why.
 """
 
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Final
 
 from proxy.core.clock import Clock
@@ -58,19 +60,22 @@ class Spending:
 
     async def _write_down(self, lease: Lease) -> FetchError | None:
         """Mark the record as being spent; return why it is not to be spent now."""
-        account, now = self._account, self._clock.monotonic()
-        since = account.record.spending_since
-        if since is not None and (wait := max(since, account.reachable_since) + DOUBT - now) > 0:
-            why = "another process began to spend what can be spent once, and may still bring what came of it"
-            return not_asked(why, retry_after=wait)
-        before = account.record
+        account, before = self._account, self._account.record
         try:
-            if not await account.save(before.spend(now)) or not lease.is_held:
+            if (wait := await self._doubtful_for(before.spending_since)) > 0:
+                why = "another process may still save what came of what can be spent once"
+                return not_asked(why, retry_after=wait)
+            if not await account.save(before.spend(self._clock.monotonic())) or not lease.is_held:
                 return not_asked("another process is renewing what can be spent once")
         except StoreError as error:
             account.record = before
             return not_asked(f"{error}; what is about to be spent once could not be written down")
         return None
+
+    async def _doubtful_for(self, since: float | None) -> float:
+        """Return for how many seconds somebody may still know better what to spend. Raises StoreError."""
+        back_since = await self._account.store_is_back_since()
+        return max(back_since, -inf if since is None else since) + DOUBT - self._clock.monotonic()
 
     async def _keep(self, held: Held, record: TokenRecord) -> Held:
         """Save what the fetch brought, whatever others have saved meanwhile: of two, what was issued later counts."""

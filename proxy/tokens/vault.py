@@ -10,6 +10,7 @@ store that has just come back is not overrun.
 import asyncio
 from collections import defaultdict
 from contextlib import suppress
+from math import inf
 from typing import Final, Protocol
 
 from proxy.core.seal import Seal, SealError, UnknownKeyError
@@ -50,8 +51,10 @@ class Vault:
         self._followers: defaultdict[str, list[Follower]] = defaultdict(list)
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._catching_up: asyncio.Task[None] | None = None
-        self.reachable_since = runtime.clock.monotonic()
-        """Monotonic seconds; when the fleet could last begin to tell us what it knows."""
+        self._to_catch_up = False
+        self._has_missed = False
+        self.back_since = -inf
+        """Monotonic seconds; when the store came back after it had been away, as far as we know."""
         store.listen(self._hear)
 
     def __repr__(self) -> str:
@@ -78,6 +81,10 @@ class Vault:
             return record
         found = self._open(key, standing)
         return record if found.is_same_as(record) else found  # it had been saved, and the answer was lost
+
+    async def uptime(self) -> float:
+        """Return for how many seconds the store has served what it holds. Raises StoreError."""
+        return await self._store.uptime()
 
     async def acquire(self, key: str) -> Lease | None:
         """Take the key's lock if it is free."""
@@ -114,7 +121,10 @@ class Vault:
 
     def _hear(self, news: News) -> None:
         if news.change is Change.MISSED:
-            self.reachable_since = self._clock.monotonic()
+            if self._has_missed:  # the first time it only says that there is a store
+                self.back_since = self._clock.monotonic()
+            self._has_missed = True
+            self._to_catch_up = True
             if self._catching_up is None or self._catching_up.done():
                 self._catching_up = self._runtime.spawn(self._catch_up(), name="catch up with the store")
             return
@@ -127,9 +137,8 @@ class Vault:
             event.set()
 
     async def _catch_up(self) -> None:
-        began = None
-        while began != self.reachable_since:  # the store went and came back meanwhile: once more
-            began = self.reachable_since
+        while self._to_catch_up:  # once more, if the store went and came back meanwhile
+            self._to_catch_up = False
             for followers in tuple(self._followers.values()):
                 for follower in tuple(followers):
                     with suppress(StoreError):

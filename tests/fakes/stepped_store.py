@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from math import inf
 
 from proxy.net.runtime import Runtime
 from proxy.stores.base import Lease, Listener, News, Record, Store, StoreError
@@ -37,7 +38,7 @@ class SharedMemory(Memory):
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(MemorySettings(), runtime)
-        self.held: dict[str, "_Lease"] = {}
+        self.held: dict[str, _Lease] = {}
 
 
 class SteppedStore(Store):
@@ -48,6 +49,8 @@ class SteppedStore(Store):
     def __init__(self, runtime: Runtime, shared: SharedMemory | None = None) -> None:
         self.shared = shared or SharedMemory(runtime)
         self.stepper = Stepper()
+        self.up_for = inf
+        """Seconds; see `uptime`."""
         self.is_gone = False
         """The store cannot be reached from here, or the process is dead: nothing of it reaches the store any more."""
         self._runtime = runtime
@@ -114,6 +117,11 @@ class SteppedStore(Store):
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
+
+    async def uptime(self) -> float:
+        if self.is_gone:
+            raise StoreError("the store cannot be reached")
+        return self.up_for
 
     async def ping(self) -> None:
         if self.is_gone:
