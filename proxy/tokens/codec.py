@@ -4,7 +4,7 @@ No instant is written, only how long ago or how long from now it is; what reads 
 """
 
 import json
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from proxy.core.clock import Clock
 from proxy.core.errors import Reason
@@ -14,6 +14,8 @@ from proxy.tokens.failures import Failure
 from proxy.tokens.record import TokenRecord
 
 FORMAT: Final = 1
+
+Kind = TypeVar("Kind")
 
 
 class UnknownFormatError(Exception):
@@ -36,8 +38,9 @@ def encode(record: TokenRecord, clock: Clock) -> bytes:
             "failure": None if record.failure is None else _failure(record.failure, monotonic),
             "spending": None if since is None else monotonic - since,
             "spent": record.may_be_spent,
-        }
-    ).encode()
+        },
+        ensure_ascii=False,
+    ).encode("utf-8", "surrogatepass")
 
 
 def decode(data: bytes, age: float, clock: Clock) -> TokenRecord:
@@ -48,23 +51,28 @@ def decode(data: bytes, age: float, clock: Clock) -> TokenRecord:
         ValueError: this is no record.
     """
     try:
-        read = json.loads(data)
+        read = json.loads(data.decode("utf-8", "surrogatepass"))
         if read["format"] != FORMAT:
             raise UnknownFormatError
-        written, began = clock.now() - age, clock.monotonic() - age
-        return TokenRecord(
-            identity=read["identity"],
-            generation=read["generation"],
-            step=read["step"],
-            token=None if read["token"] is None else _read_token(read["token"], read["generation"], written),
-            is_rejected=read["rejected"],
-            trusted=read["trusted"],
-            failure=None if read["failure"] is None else _read_failure(read["failure"], began),
-            spending_since=None if read["spending"] is None else began - read["spending"],
-            may_be_spent=read["spent"],
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError("not a token record") from error
+        return _read(read, clock.now() - age, clock.monotonic() - age)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise ValueError("not a token record") from None  # what is wrong with it may quote a secret
+
+
+def _read(read: dict[str, Any], written: float, began: float) -> TokenRecord:
+    """`written` is when that was by our wall clock, `began` by our monotonic one."""
+    generation = _of(int, read["generation"])
+    return TokenRecord(
+        identity=_of(str, read["identity"]),
+        generation=generation,
+        step=_of(int, read["step"]),
+        token=None if read["token"] is None else _read_token(read["token"], generation, written),
+        is_rejected=_of(bool, read["rejected"]),
+        trusted=None if read["trusted"] is None else float(read["trusted"]),
+        failure=None if read["failure"] is None else _read_failure(read["failure"], began),
+        spending_since=None if read["spending"] is None else began - read["spending"],
+        may_be_spent=_of(bool, read["spent"]),
+    )
 
 
 def _token(token: Token, now: float) -> dict[str, Any]:
@@ -78,11 +86,11 @@ def _token(token: Token, now: float) -> dict[str, Any]:
 
 def _read_token(read: dict[str, Any], generation: int, written: float) -> Token:
     return Token(
-        Secret(read["value"]),
+        Secret(_of(str, read["value"])),
         issued_at=written - read["age"],
         expires_at=None if read["left"] is None else written + read["left"],
         generation=generation,
-        variables={name: Secret(text) for name, text in read["variables"].items()},
+        variables={name: Secret(_of(str, text)) for name, text in read["variables"].items()},
     )
 
 
@@ -98,5 +106,16 @@ def _failure(failure: Failure, monotonic: float) -> dict[str, Any]:
 
 def _read_failure(read: dict[str, Any], began: float) -> Failure:
     return Failure(
-        Reason(read["reason"]), read["detail"], read["permanent"], began + read["left"], in_a_row=read["in_a_row"]
+        Reason(read["reason"]),
+        _of(str, read["detail"]),
+        permanent=_of(bool, read["permanent"]),
+        until=began + read["left"],
+        in_a_row=_of(int, read["in_a_row"]),
     )
+
+
+def _of(kind: type[Kind], value: Any) -> Kind:
+    """Return the value, which is to be of that very type: True is no number here."""
+    if type(value) is not kind:
+        raise TypeError
+    return value
