@@ -68,6 +68,8 @@ class FailureMemory:
     def _wait(self, error: FetchError, before: int) -> float:
         if error.permanent:
             return PERMANENT_WAIT
+        if not error.asked:  # nobody is spared by waiting longer each time
+            return FIRST_WAIT
         # The exponent is bounded, for a float is not: 2.0 ** 1024 raises.
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(before, 16))
         return wait * (1.0 - JITTER * self._random())

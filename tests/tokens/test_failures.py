@@ -4,7 +4,8 @@ import pytest
 
 from proxy.core.errors import FetchError, Reason
 from proxy.core.secret import Secret
-from proxy.tokens.failures import PERMANENT_WAIT, FailureMemory
+from proxy.tokens.failures import PERMANENT_WAIT, Failure, FailureMemory
+from proxy.tokens.outcome import not_asked
 from tests.fakes.token_room import permanent, transient
 
 
@@ -66,3 +67,15 @@ def test_what_is_remembered_holds_no_secret() -> None:
     secret = Secret("planted-in-a-message")
     failure = FailureMemory(lambda: 0.0).remember(FetchError(Reason.NETWORK, f"refused {secret.reveal()}"), 0.0)
     assert "planted" not in repr(failure)
+
+
+def test_who_could_not_ask_need_not_wait_longer_each_time() -> None:
+    assert waits(FailureMemory(lambda: 1.0), not_asked("the store does not answer"), 5) == [1.0] * 5
+    assert waits(FailureMemory(lambda: 1.0), not_asked("in doubt", retry_after=9.0), 1) == [9.0]
+
+
+def test_a_failure_that_was_heard_of_counts_like_one_of_ours() -> None:
+    memory = FailureMemory(lambda: 0.0)
+    memory.hear(Failure(Reason.PROVIDER_5XX, "failing", permanent=False, until=108.0, in_a_row=4))
+    assert memory.remembered(107.9) is memory.last
+    assert waits(memory, transient(), 1) == [16.0]
