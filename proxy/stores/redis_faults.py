@@ -28,6 +28,7 @@ class RefusedError(Exception):
 ENDED: Final = "ended the connection"
 NOT_REDIS: Final = "answers, but not as a Redis does; check host and port, and write rediss:// if it speaks TLS there"
 UNREADABLE: Final = "is not asked: a file that store.tls names cannot be read, or holds no certificate or key"
+RIGHTS: Final = "give it the rights that docs/reference/stores.md lists"
 SENTINEL_LOGIN: Final = (
     "is not known: the sentinels do not accept the user name or password; correct store.sentinel_username and "
     "store.sentinel_password"
@@ -63,7 +64,11 @@ def refusal(error: RefusedError) -> str:
     named = command[1].upper().replace("|", " ") if command else ""
     if code == "NOPERM" or "ermission" in error.text:
         what = f"call {named}" if named else "use our keys or channels"
-        return f"does not let this user {what}; give it the rights that docs/reference/stores.md lists"
+        return f"does not let this user {what}; {RIGHTS}"
+    if "can't run this command" in error.text:
+        return f"does not let this user call what our scripts call; {RIGHTS}"
+    if "max number of clients" in error.text:
+        return "has no connection left; raise its maxclients, or lower store.connections"
     if "unknown command" in error.text:
         if named == "HELLO":
             return "is older than Redis 6 and does not speak RESP3; set store.protocol to 2"
@@ -91,8 +96,6 @@ def breakage(error: BaseException) -> str:
                 return "is not there: the socket does not exist; start it, or correct store.url"
             case PermissionError():
                 return "may not be opened by this process; let its user use the socket (unixsocketperm)"
-    if "max number of clients" in str(error):
-        return "has no connection left; raise its maxclients, or lower store.connections"
     return ENDED
 
 

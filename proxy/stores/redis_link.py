@@ -106,6 +106,8 @@ class Link:
 
     async def close(self) -> None:
         """Answer nothing more; what is under way is answered, and that is bounded."""
+        if self._closed:
+            return
         self._closed = True
         for _ in range(self._connections):
             await self._turns.acquire()

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final, Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
@@ -44,7 +45,10 @@ class Address(NamedTuple):
     @property
     def is_near(self) -> bool:
         """True when what is sent there does not leave this machine."""
-        return self.is_socket or self.host in {"localhost", "::1"} or self.host.startswith("127.")
+        try:
+            return self.is_socket or self.host == "localhost" or ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ def parse(url: str) -> Place:
     options = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
     if match["scheme"] == "unix":
         path = unquote(match["path"] or "")
-        if not path.strip("/") or set(options) > {"db"}:
+        if not path.strip("/") or options.keys() - {"db"}:
             raise ValueError(f"names no socket, or has other options than db; {EXAMPLES}")
         database = _database(options.get("db", ""))
         return Place("server", (Address(path, 0),), database=database, username=username, password=password)

@@ -7,7 +7,6 @@ for that of the next question.
 """
 
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,21 +21,6 @@ from proxy.stores.redis_scripts import Command
 from proxy.stores.redis_tls import Tls
 from proxy.stores.redis_url import Address
 
-_CODES: Final[Mapping[type[Exception], str]] = {
-    exceptions.AuthenticationError: "AUTH",
-    exceptions.BusyLoadingError: "LOADING",
-    exceptions.ReadOnlyError: "READONLY",
-    exceptions.OutOfMemoryError: "OOM",
-    exceptions.NoPermissionError: "NOPERM",
-    exceptions.NoScriptError: "NOSCRIPT",
-    exceptions.MovedError: "MOVED",
-    exceptions.AskError: "ASK",
-    exceptions.TryAgainError: "TRYAGAIN",
-    exceptions.ClusterDownError: "CLUSTERDOWN",
-    exceptions.MasterDownError: "MASTERDOWN",
-    exceptions.ClusterCrossSlotError: "CROSSSLOT",
-}
-"""The first words that the package takes off an error's text."""
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """Seconds, seconds, times: an idle connection whose other end is gone is noticed by the kernel within half a minute."""
 
@@ -161,9 +145,11 @@ def _connection(address: Address, dialing: Dialing) -> Any:
 
 def _understood(error: Exception) -> GoneError | RefusedError:
     """Return what happened, in our own words."""
-    if isinstance(error, exceptions.ResponseError) or type(error) in _CODES:
-        text = str(error)
-        return RefusedError(_CODES.get(type(error)) or text.partition(" ")[0], text)
+    if isinstance(error, exceptions.AuthenticationError):
+        return RefusedError("AUTH", str(error))
+    code = getattr(error, "status_code", None)  # the error's first word, where the package took it off the text
+    if code or isinstance(error, exceptions.ResponseError):
+        return RefusedError(code or str(error).partition(" ")[0], str(error))
     if isinstance(error, exceptions.InvalidResponse | ValueError):
         return GoneError(NOT_REDIS)
     return GoneError(breakage(error))

@@ -1,10 +1,25 @@
-"""The Redis servers that the stores' tests share: each is started once, and only when a test asks for it."""
+"""The Redis servers that the stores' tests share, each started once and only when a test asks for it.
 
-from collections.abc import Iterator
+What stands on Redis's sockets is tried on both event loops.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, Final
 
 import pytest
 
+from proxy.core.clock import Clock, SystemClock
+from proxy.net.runtime import Runtime
+from proxy.stores.redis import Redis, RedisSettings
+from tests.fakes.loops import BOTH
 from tests.fakes.redis import PASSWORD, PERMISSIONS, USER, RedisCluster, RedisSentinel, RedisServer
+
+ON_SOCKETS: Final = frozenset({"test_redis_wire.py", "test_redis_link.py"})
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return BOTH if item.path.name in ON_SOCKETS else {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +60,36 @@ def cluster(shared_cluster: RedisCluster) -> RedisCluster:
     """A cluster that is empty."""
     shared_cluster.do_all("FLUSHALL")
     return shared_cluster
+
+
+class Opener:
+    """Makes stores that are closed when the test is over: `opened(url, timeout="1s")`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.reports: list[tuple[str, BaseException]] = []
+        """What tasks failed with."""
+        self.runtime = Runtime(clock, lambda name, error: self.reports.append((name, error)))
+        self.stores: list[Redis] = []
+
+    def __call__(self, url: str, **settings: Any) -> Redis:
+        record = RedisSettings.model_validate({"kind": "redis", "url": url, **settings})
+        self.stores.append(Redis(record, self.runtime))
+        return self.stores[-1]
+
+
+@pytest.fixture
+async def opened() -> AsyncIterator[Opener]:
+    """Stores on the machine's own clock."""
+    opener = Opener(SystemClock())
+    yield opener
+    for store in opener.stores:
+        await store.close()
+    await opener.runtime.close()
+    assert opener.reports == []
+
+
+@pytest.fixture
+def own_server() -> Iterator[RedisServer]:
+    """A server that the test may do anything to."""
+    with RedisServer() as server:
+        yield server
