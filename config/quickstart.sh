@@ -4,6 +4,14 @@ set -eu
 cd "$(dirname "$0")/.."
 bin=${BIN:-.venv/bin}
 
+make_key() (
+  umask 077
+  mkdir -p config/.run
+  test -s config/.run/seal-key && exit
+  "$bin/countersign" keygen > config/.run/seal-key.new
+  mv config/.run/seal-key.new config/.run/seal-key
+)
+
 stop() {
   trap - EXIT
   # shellcheck disable=SC2086 # two numbers, or fewer
@@ -19,6 +27,7 @@ is_ready() {
   "$bin/python" -c 'import urllib.request; urllib.request.urlopen("http://127.0.0.1:8082/readyz", timeout=1)' 2>/dev/null
 }
 
+make_key
 processes=
 trap stop EXIT
 trap 'exit 0' INT TERM

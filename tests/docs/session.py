@@ -51,7 +51,7 @@ class Session:
             script.parent.mkdir(exist_ok=True)
             script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {words} "$@"\n')
             script.chmod(0o755)
-        shutil.copytree(ROOT / "config", config)
+        shutil.copytree(ROOT / "config", config, ignore=shutil.ignore_patterns(".run"))
         for name in ("quickstart.yaml", "quickstart.sh"):
             (config / name).write_text(self._adapted((config / name).read_text()))
         return self

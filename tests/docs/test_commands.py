@@ -11,6 +11,7 @@ import click
 import pytest
 
 from proxy.cli import main
+from proxy.core.seal import new_key
 from tests.docs.markdown import ROOT, Command, Fence, all_fences, commands, fences, shows
 
 CONSOLES: Final = all_fences("console")
@@ -61,6 +62,8 @@ def test_a_command_prints_what_the_page_shows(pair: tuple[Fence, Command], tmp_p
         (tmp_path / "countersign.yaml").write_text(configurations[-1])
     elif "countersign.yaml" in command.typed and ">" not in command.typed:
         (tmp_path / "countersign.yaml").write_text((ROOT / "config" / "quickstart.yaml").read_text())
+        (tmp_path / ".run").mkdir()
+        (tmp_path / ".run" / "seal-key").write_text(new_key())
     typed = command.typed.replace("countersign ", f"{shlex.quote(sys.executable)} -m proxy ", 1)
     done = subprocess.run(
         typed,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import stat
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -53,6 +54,25 @@ async def test_the_readme_tells_to_type_what_make_run_prints(tmp_path: Path) -> 
     assert "\n  curl http://127.0.0.1:8080/demo/hello\n" in script
     assert "$ curl http://127.0.0.1:8080/demo/hello\n" in (ROOT / "README.md").read_text()
     assert "\nrun: .venv/.run\n\t@config/quickstart.sh\n" in (ROOT / "Makefile").read_text()
+
+
+async def test_the_quickstart_seals_what_it_keeps_with_a_key_of_its_own_that_stays(tmp_path: Path) -> None:
+    page, kept = tmp_path / "page.md", tmp_path / "config" / ".run"
+    answer = '{"hello": "you are signed in"}'
+    page.write_text(f"```console\n$ make run\n$ curl http://127.0.0.1:8080/demo/hello\n{answer}\n```\n")
+    async with Session(tmp_path, {}) as session:
+        await session.follow(page)
+        key = (kept / "seal-key").read_bytes()
+        files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (kept, *kept.iterdir())}
+        assert files.pop(".run") == 0o700
+        assert {"seal-key", "countersign.db"} <= files.keys()
+        assert set(files.values()) == {0o600}
+        await session.follow(page)
+        assert (kept / "seal-key").read_bytes() == key
+    told = session.server_says()
+    assert told.count('"reason":"first"') == 1, "the second start did not find the token of the first"
+    assert '"event":"token_rejected","credential":"demo","generation":1' in told, "the demo API knows none of before"
+    assert ".run/" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 async def test_the_tutorial_works_from_top_to_bottom(tmp_path: Path) -> None:
