@@ -1,13 +1,11 @@
 """Tokens that refresh tokens bring, and refresh tokens that are never spent twice by mistake."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
 
-from proxy.core.clock import SystemClock
 from proxy.core.errors import Reason
 from proxy.core.secret import Secret
 from proxy.core.symptom import Symptom, TokenRequestError
@@ -15,6 +13,7 @@ from proxy.credentials.refresh_token import RefreshToken, RefreshTokenSettings
 from proxy.net.endpoint import Endpoint
 from tests.compliance.credentials import CredentialCompliance
 from tests.fakes.authorization_server import CLIENT, SECRET, AuthorizationServer
+from tests.fakes.clock import HurriedClock
 from tests.fakes.token_server import TokenServer
 
 
@@ -40,17 +39,6 @@ class TestRefreshToken(CredentialCompliance):
     def test_another_client_or_endpoint_is_another_lineage(self) -> None:
         lineages = {self.lineage(), self.lineage(client_id="you"), self.lineage(token_url="https://auth.example/t")}
         assert len(lineages) == 3
-
-
-class HurriedClock(SystemClock):
-    """Does not wait, and remembers for how long it should have."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        await asyncio.sleep(0)
 
 
 class Bench:

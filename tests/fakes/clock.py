@@ -8,6 +8,8 @@ import heapq
 import itertools
 from typing import Final
 
+from proxy.core.clock import SystemClock
+
 SETTLING_TURNS: Final = 50
 """Turns of the loop given to whoever was woken: enough for a chain of tasks that wake each other."""
 
@@ -65,3 +67,14 @@ class FakeClock:
     def _move_to(self, monotonic: float) -> None:
         self._wall += monotonic - self._monotonic
         self._monotonic = monotonic
+
+
+class HurriedClock(SystemClock):
+    """Does not wait, and remembers for how long it should have."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import FakeClock, HurriedClock
 
 
 async def test_time_stands_still_until_it_is_advanced() -> None:
@@ -61,3 +61,10 @@ async def test_a_jump_moves_the_wall_clock_alone() -> None:
     before = clock.monotonic()
     clock.jump(-40)
     assert (clock.now(), clock.monotonic()) == (60.0, before)
+
+
+async def test_a_hurried_clock_remembers_how_long_it_should_have_slept() -> None:
+    clock = HurriedClock()
+    await clock.sleep(3600)
+    await clock.sleep(0.25)
+    assert clock.slept == [3600, 0.25]

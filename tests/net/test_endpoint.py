@@ -9,23 +9,12 @@ from typing import Any
 import pytest
 import trustme
 
-from proxy.core.clock import SystemClock
 from proxy.core.errors import Reason
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.net.endpoint import BODY_LIMIT, Endpoint, EndpointRequest
 from proxy.net.session import open_session
+from tests.fakes.clock import HurriedClock
 from tests.fakes.token_server import TokenServer
-
-
-class HurriedClock(SystemClock):
-    """Does not wait, and remembers for how long it should have."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        await asyncio.sleep(0)
 
 
 @pytest.fixture
