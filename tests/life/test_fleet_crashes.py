@@ -64,8 +64,7 @@ class World:
             await self.clock.advance(seconds=1)
             if asked.done():
                 break
-        outcome = (await asyncio.gather(asked, return_exceptions=True))[0]
-        return outcome
+        return (await asyncio.gather(asked, return_exceptions=True))[0]
 
     async def close(self) -> None:
         for caller in self.callers:
@@ -94,7 +93,11 @@ async def rejected(world: World, point: int) -> None:
 
 
 Scenario = Callable[[World, int], Awaitable[None]]
-SCENARIOS: dict[str, tuple[Scenario, int]] = {"first": (first, 14), "expired": (expired, 12), "rejected": (rejected, 14)}
+SCENARIOS: dict[str, tuple[Scenario, int]] = {
+    "first": (first, 14),
+    "expired": (expired, 12),
+    "rejected": (rejected, 14),
+}
 """Each with the number of its points, so that a new point is noticed here."""
 
 
