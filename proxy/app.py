@@ -39,6 +39,8 @@ from proxy.tokens.sources import NO_SOURCES, Sources, Workshop, build_sources
 from proxy.tokens.vault import Vault
 from proxy.tokens.webhook import Webhook
 
+LANDING: Final = 10.0
+"""Seconds that fetches under way get when the process ends: as long as a token request may take."""
 BACKLOG: Final = 4096
 """Connections the kernel holds for us while the loop is busy."""
 
@@ -208,9 +210,15 @@ class App:
             plan.upstream.close()
         for source in self.graph.sources.values():
             source.close()
+        await self._land_fetches()
         await self.runtime.close()
         await self.endpoint.close()
         await self.store.close()
+
+    async def _land_fetches(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LANDING):
+                await asyncio.gather(*(source.finish() for source in self.graph.sources.values()))
 
     def _task_failed(self, name: str, error: BaseException) -> None:
         self.events.record("error", EventName.TASK_FAILED, detail=f"{name}: {error!r}")

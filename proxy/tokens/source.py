@@ -96,11 +96,6 @@ class Source:
         """Let a scrape read this source's state under its name; of several, the last to ask is read."""
         self._metrics.watch(lambda: self._hand.expires_at, lambda: self._generation, lambda: self._gate.state.value)
 
-    @property
-    def breaker(self) -> Breaker:
-        """The circuit of the token endpoint."""
-        return self._gate.breaker
-
     # What requests ask
 
     def current(self) -> Held | None:
@@ -202,6 +197,11 @@ class Source:
         self._hand.close()
         self._vault.unfollow(self._account.key, self)
         self._refresher.retire()
+
+    async def finish(self) -> None:
+        """Let a fetch that is under way land: what it brings may be the only one there is."""
+        if (task := self._flight.task) is not None:
+            await land(task)
 
     # What other replicas do
 

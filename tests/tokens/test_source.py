@@ -206,7 +206,7 @@ async def test_a_planned_refresh_waits_for_an_open_circuit(room: TokenRoom) -> N
     await room.source.obtain()
     room.credential.always = transient()
     await room.clock.advance(seconds=0.8 * 3600)
-    while room.source.breaker.opened_total == 0:
+    while room.source._gate.breaker.opened_total == 0:
         assert room.source.current() is not None
         await room.clock.advance(seconds=1)
     asked = room.credential.count
@@ -453,6 +453,20 @@ async def test_a_closed_source_begins_nothing_behind_requests_but_serves_those_i
     assert value(await room.source.obtain()) == "planted-2"
 
 
+async def test_a_fetch_that_is_under_way_may_land_before_the_process_ends(room: TokenRoom) -> None:
+    await room.source.finish()
+    room.credential.hold()
+    caller = asyncio.create_task(room.source.obtain())
+    await room.clock.settle()
+    room.source.close()
+    ending = asyncio.create_task(room.source.finish())
+    await room.clock.settle()
+    assert not ending.done()
+    room.credential.release()
+    await ending
+    assert value(await caller) == "planted-1"
+
+
 # Replicas
 
 
@@ -498,7 +512,7 @@ async def test_no_secret_is_shown_anywhere(room: TokenRoom) -> None:
     await room.source.revoke()
     await room.clock.advance(seconds=60)
     await room.source.obtain()
-    objects = [room.source, held, renewal, room.source.status(), room.store, room.source.breaker]
+    objects = [room.source, held, renewal, room.source.status(), room.store, room.source._gate.breaker]
     objects += [
         room.source._flight,
         room.source._gate,
