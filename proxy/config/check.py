@@ -81,7 +81,7 @@ def _anonymous(config: Config) -> Iterator[Flaw]:
 
 def _seal(config: Config, data: Any) -> Iterator[Flaw]:
     section = data.get("seal") if isinstance(data, dict) else None
-    is_keyed = config.seal.keys or (isinstance(section, dict) and section.get("keys"))
+    is_keyed = isinstance(section, dict) and section.get("keys")
     if stores.KINDS[config.store.kind].holds_secrets and not is_keyed:
         yield Flaw(
             ("store",),

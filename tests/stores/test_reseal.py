@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from proxy.core.clock import SystemClock
 from proxy.core.seal import Seal, new_key
 from proxy.core.secret import Secret
 from proxy.net.runtime import Runtime
 from proxy.stores.base import Record, StoreError
 from proxy.stores.memory import Memory, MemorySettings
+from proxy.stores.redis import Redis, RedisSettings
 from proxy.stores.reseal import MOST_NAMED, TRIES, Resealed, Unreadable, reseal, reseal_in
 from proxy.stores.sealed import close, open_
 from proxy.stores.sqlite import Sqlite, SqliteSettings
 from tests.fakes.clock import FakeClock
+from tests.fakes.redis import RedisCluster, RedisServer
 
 OLD = Secret(new_key())
 NEW = Secret(new_key(after=OLD))
@@ -182,6 +185,42 @@ async def test_a_store_is_opened_and_closed_for_it(tmp_path: Path) -> None:
 async def test_a_store_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         await reseal_in(SqliteSettings(kind="sqlite", path=tmp_path / "none" / "tokens.db"), [NEW])
+
+
+async def test_every_server_s_records_are_sealed_again_beside_replicas_that_renew_theirs(
+    server: RedisServer, cluster: RedisCluster
+) -> None:
+    for url in (server.url, cluster.url):
+        settings = RedisSettings(kind="redis", url=Secret(url))
+        runtime = Runtime(SystemClock(), lambda name, error: None)
+        replica = Redis(settings, runtime)
+        keys = [f"token/t/{number}" for number in range(30)]
+        for key in keys:
+            await replica.save(key, Record(1, close(BEFORE, key, 1, b"first"), 300.0))
+        stopping = asyncio.Event()
+
+        async def renew(stopping: asyncio.Event, replica: Redis, keys: list[str]) -> dict[str, int]:
+            orders = dict.fromkeys(keys, 1)
+            while not stopping.is_set():
+                for key in keys[::3]:
+                    orders[key] += 1
+                    data = close(ROTATING, key, orders[key], b"renewed")
+                    await replica.save(key, Record(orders[key], data, 300.0))
+            return orders
+
+        renewing = asyncio.create_task(renew(stopping, replica, keys))
+        done = await reseal_in(settings, [NEW, OLD])
+        stopping.set()
+        orders = await renewing
+        assert done.resealed + done.current == len(keys)
+        assert done.succeeded
+        for key in keys:
+            record = await replica.load(key)
+            assert record is not None
+            assert record.order == orders[key]
+            assert open_(AFTER, key, record) == (b"first" if orders[key] == 1 else b"renewed")
+        await replica.close()
+        await runtime.close()
 
 
 def test_people_are_told_the_counts_and_the_first_names() -> None:
