@@ -1,6 +1,6 @@
 """How many tokens in a row may be renewed because they were rejected: a few at once, then one in a while.
 
-An API that rejects every token, or one path of it that does, must not make us ask the token endpoint with every
+Every replica counts what it hears of, so that a fleet does not renew more than one process would. An API that rejects every token, or one path of it that does, must not make us ask the token endpoint with every
 request. A token that is really revoked early is renewed at once, as long as that does not become a habit.
 """
 
@@ -15,9 +15,10 @@ REGAINED_IN: Final = 10.0
 class Allowance:
     """Time is passed in: seconds on the monotonic clock."""
 
-    __slots__ = ("_at", "_spent")
+    __slots__ = ("_at", "_counted", "_spent")
 
     def __init__(self) -> None:
+        self._counted = 0
         self._spent = 0.0
         self._at = 0.0
 
@@ -25,8 +26,11 @@ class Allowance:
         """Return whether one more renewal is allowed."""
         return self._still_spent(now) + 1.0 <= RENEWALS
 
-    def spend(self, now: float) -> None:
-        """Count one renewal."""
+    def spend(self, now: float, generation: int) -> None:
+        """Count the renewal that brought that generation, by whichever replica; each counts once."""
+        if generation <= self._counted:
+            return
+        self._counted = generation
         self._spent = self._still_spent(now) + 1.0
         self._at = now
 

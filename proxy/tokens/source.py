@@ -40,8 +40,7 @@ from proxy.tokens.renewal import Renewal, RenewalOutcome
 from proxy.tokens.status import SourceStatus, status_of
 from proxy.tokens.vault import Vault
 
-BREAKER: Final = BreakerSettings()
-"""A token endpoint's circuit opens as a route's does by default."""
+BREAKER: Final = BreakerSettings()  # a token endpoint's circuit opens as a route's does by default
 
 
 class Source:
@@ -64,7 +63,6 @@ class Source:
         events: EventLog,
         rejection: Rejection,
         safety_window: float | None = None,
-        breaker: BreakerSettings = BREAKER,
         random: Callable[[], float] = chance.random,
     ) -> None:
         self.name, self.identity = name, identity
@@ -80,7 +78,7 @@ class Source:
         self._refresher = Refresher(
             credential, self._account, render=render, clock=runtime.clock, metrics=metrics, random=random
         )
-        self._gate = Gate(name, Breaker(breaker), clock=runtime.clock, events=events, random=random)
+        self._gate = Gate(name, Breaker(BREAKER), clock=runtime.clock, events=events, random=random)
         self._allowance = Allowance()
         self._flight: Flight[Held | Failure] = Flight(runtime, f"fetch {name}")
         self._hand = Hand(name, runtime, metrics, self._replace_behind)
@@ -207,13 +205,15 @@ class Source:
 
     def hear(self, record: TokenRecord) -> None:
         """Let what others made of the record count here."""
-        account, held = self._account, self._hand.held
+        account, held, was_rejected = self._account, self._hand.held, self._account.record.is_rejected
         if not account.hear(record):
             return
         if (usable := account.usable()) is not None:
             if held is None or not held.is_same_token_as(usable):
                 self._hand.take(usable, even_if_unused=False)
                 self._gate.heard_success()
+                if was_rejected:
+                    self._allowance.spend(self._clock.monotonic(), record.generation)
         elif account.is_withdrawn:
             self._hand.withdraw(for_good=account.record.is_revoked)
         if (failure := account.failure) is not None:
@@ -277,11 +277,11 @@ class Source:
             self._settle_for(outcome.failure)
             return outcome.failure
         self._hand.take(outcome.held, even_if_unused=trigger is not Trigger.STALE)
+        if trigger is Trigger.REJECTED:
+            self._allowance.spend(self._clock.monotonic(), self._generation)
         if outcome.fetched:
             self._tell(EventName.TOKEN_FETCHED, outcome.held.token, reason=trigger.value)
             self._gate.succeeded(permit)
-            if trigger is Trigger.REJECTED:
-                self._allowance.spend(self._clock.monotonic())
         else:
             self._gate.left(permit)
             self._gate.heard_success()

@@ -5,9 +5,9 @@ from proxy.tokens.allowance import REGAINED_IN, RENEWALS, Allowance
 
 def spent(now: float) -> Allowance:
     allowance = Allowance()
-    for _ in range(RENEWALS):
+    for generation in range(1, 1 + RENEWALS):
         assert allowance.is_left(now)
-        allowance.spend(now)
+        allowance.spend(now, generation)
     return allowance
 
 
@@ -20,7 +20,7 @@ def test_one_more_is_allowed_after_each_while() -> None:
     assert not allowance.is_left(50.0 + REGAINED_IN - 0.1)
     now = 50.0 + REGAINED_IN
     assert allowance.is_left(now)
-    allowance.spend(now)
+    allowance.spend(now, RENEWALS + 1)
     assert not allowance.is_left(now)
     assert allowance.is_left(now + REGAINED_IN)
 
@@ -32,7 +32,14 @@ def test_asking_costs_nothing() -> None:
 
 def test_a_long_rest_gives_everything_back_and_no_more() -> None:
     allowance = spent(0.0)
-    for _ in range(RENEWALS):
+    for number in range(RENEWALS):
         assert allowance.is_left(10_000.0)
-        allowance.spend(10_000.0)
+        allowance.spend(10_000.0, RENEWALS + 1 + number)
     assert not allowance.is_left(10_000.0)
+
+
+def test_one_renewal_counts_once_however_often_it_is_heard_of() -> None:
+    allowance = Allowance()
+    for _ in range(100):
+        allowance.spend(50.0, 7)
+    assert allowance.is_left(50.0)

@@ -137,6 +137,18 @@ async def test_an_api_that_rejects_every_token_does_not_make_us_hammer_the_issue
     assert 1 + RENEWALS < room.credential.count <= 1 + RENEWALS + 100 / REGAINED_IN
 
 
+async def test_an_api_that_rejects_every_token_does_not_make_a_fleet_hammer_the_issuer_either(room: TokenRoom) -> None:
+    rooms = [room, *(room.replica() for _ in range(9))]
+    for _ in range(100):
+        for one in rooms:
+            await one.source.renew(await one.source.obtain())
+        await room.clock.advance(seconds=1)
+    fetches = sum(sum(one.fetches().values()) for one in rooms)
+    assert 1 + RENEWALS < fetches <= 1 + RENEWALS + 100 / REGAINED_IN
+    for one in rooms:
+        await one.runtime.close()
+
+
 async def test_a_token_that_is_too_young_to_be_renewed_again_stays_in_use(room: TokenRoom) -> None:
     held = await room.source.obtain()
     for _ in range(RENEWALS):
