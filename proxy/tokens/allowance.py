@@ -1,7 +1,8 @@
 """How many tokens in a row may be renewed because they were rejected: a few at once, then one in a while.
 
-Every replica counts what it hears of, so that a fleet does not renew more than one process would. An API that rejects every token, or one path of it that does, must not make us ask the token endpoint with every
-request. A token that is really revoked early is renewed at once, as long as that does not become a habit.
+An API that rejects every token, or one path of it that does, must not make us ask the token endpoint with every
+request. A token that is really revoked early is renewed at once, as long as that does not become a habit. Every replica
+counts what it hears of, so that a fleet does not renew more often than one process would.
 """
 
 from typing import Final
