@@ -50,6 +50,8 @@ class Vault:
         self._events = events
         self._followers: defaultdict[str, list[Follower]] = defaultdict(list)
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._damaged: dict[str, int] = {}
+        """The orders of the damaged records that were told of."""
         self._catching_up: asyncio.Task[None] | None = None
         self._to_catch_up = False
         self._has_missed = False
@@ -150,7 +152,7 @@ class Vault:
 
     def _open(self, key: str, record: Record) -> TokenRecord:
         try:
-            return decode(sealed.open_(self._seal, key, record), record.age, self._clock)
+            opened = decode(sealed.open_(self._seal, key, record), record.age, self._clock)
         except UnknownKeyError:
             raise StoreError(
                 f"the record {key} is sealed with a key that is not configured; add that key to seal.keys"
@@ -158,8 +160,12 @@ class Vault:
         except UnknownFormatError:
             raise StoreError(f"the record {key} was written by a newer version; update this one") from None
         except (SealError, ValueError):
-            self._events.record("error", EventName.RECORD_DAMAGED, detail=f"the record {key} cannot be opened")
+            if self._damaged.get(key) != record.order:
+                self._damaged[key] = record.order
+                self._events.record("error", EventName.RECORD_DAMAGED, detail=f"the record {key} cannot be opened")
             return TokenRecord(generation=record.order // STEPS, step=record.order % STEPS, is_damaged=True)
+        self._damaged.pop(key, None)
+        return opened
 
     def _ttl(self, record: TokenRecord, durable: bool) -> float:
         if durable:
