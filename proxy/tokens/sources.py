@@ -1,5 +1,6 @@
 """The sources of one configuration: those whose credential did not change go on, with their token and their memory."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -52,21 +53,24 @@ async def build_sources(
     by_name = {}
     for name, record in settings.items():
         identity = identity_of(record, workshop.identity_key)
-        by_name[name] = previous.same(name, identity) or _source(name, record, identity, workshop)
+        by_name[name] = previous.same(name, identity) or await _source(name, record, identity, workshop)
     for source in by_name.values():
         await source.prime()
     return Sources(settings, by_name)
 
 
-def _source(name: str, settings: CredentialSettings, identity: str, workshop: Workshop) -> Source:
+async def _source(name: str, settings: CredentialSettings, identity: str, workshop: Workshop) -> Source:
     kind = credentials.KINDS[settings.kind]
     credential = kind(name, settings, workshop.endpoint, workshop.runtime.clock)
+    kept_under = identity
+    if credential.lineage is not None:  # slow on purpose; requests do not wait for it
+        kept_under = await asyncio.to_thread(lineage_of, credential.lineage)
     return Source(
         name,
         credential,
         injectors=tuple(injectors.KINDS[record.kind](record) for record in settings.inject),
         vault=workshop.vault,
-        key=f"token/{name}/{identity if credential.lineage is None else lineage_of(credential.lineage)}",
+        key=f"token/{name}/{kept_under}",
         runtime=workshop.runtime,
         metrics=workshop.metrics.credential(name),
         events=workshop.events,

@@ -1,6 +1,7 @@
 """A reload keeps the sources whose settings did not change, and primes those whose token is configured."""
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,3 +83,25 @@ async def test_a_credential_that_went_away_has_no_source(workshop: Workshop) -> 
 async def test_nothing_of_them_shows_a_secret(workshop: Workshop) -> None:
     sources = await build_sources(parse(), workshop)
     assert "planted" not in repr(sources) + repr([source.status() for source in sources.by_name.values()])
+
+
+async def test_a_chain_of_one_time_secrets_is_found_again_under_other_settings_and_another_key(
+    workshop: Workshop,
+) -> None:
+    def settings(**change: Any) -> dict[str, CredentialSettings]:
+        written = {
+            "kind": "refresh_token",
+            "token_url": "https://auth.example/token",
+            "client_id": "client",
+            "refresh_token": "planted-first",
+        }
+        return {"billing": KINDS["refresh_token"].Settings.model_validate({**written, **change})}
+
+    async def key(other: Workshop, **change: Any) -> str:
+        return (await build_sources(settings(**change), other)).by_name["billing"]._account.key
+
+    kept_under = await key(workshop)
+    assert await key(workshop, scope="other") == kept_under
+    assert await key(replace(workshop, identity_key=b"1" * 32)) == kept_under
+    assert await key(workshop, refresh_token="planted-second") != kept_under
+    assert "planted" not in kept_under
