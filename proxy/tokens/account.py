@@ -6,6 +6,7 @@ there, that is what counts here, too.
 """
 
 from contextlib import suppress
+from typing import Final
 
 from proxy.core.clock import Clock
 from proxy.core.errors import FetchError
@@ -14,6 +15,9 @@ from proxy.tokens.failures import Failure
 from proxy.tokens.held import Held, Render
 from proxy.tokens.record import NOTHING, TokenRecord
 from proxy.tokens.vault import Vault
+
+REVOKE_TRIES: Final = 10
+"""How often others may be ahead of a revocation."""
 
 
 class Account:
@@ -46,7 +50,7 @@ class Account:
         known = self.record
         if record.order < known.order or record.is_same_as(known):
             return False
-        if record.is_damaged and known.token is not None:
+        if record.is_blank and known.token is not None:
             record = known.renumber(record.generation + 1)  # so that what we know replaces it
         self.record = record
         return True
@@ -94,7 +98,7 @@ class Account:
         self.record = record
         standing = await self._vault.save(self.key, record, durable=self.durable)
         if standing is not record:
-            self.record = standing
+            self.hear(standing)
         return standing is record
 
     async def keep(self, record: TokenRecord) -> None:
@@ -105,15 +109,19 @@ class Account:
     async def catch_up(self) -> TokenRecord | None:
         """Give the store what it does not have; return what stands there. Raises StoreError."""
         stored = await self._vault.load(self.key)
-        if self.record.order and (stored is None or stored.is_damaged or stored.order < self.record.order):
-            if stored is not None:
-                self.hear(stored)
-            return await self._vault.save(self.key, self.record, durable=self.durable)
-        return stored
+        if stored is not None and stored.is_blank and self.record.token is not None:
+            self.hear(stored)  # so that ours comes after it
+        known = self.record
+        if known.is_damaged or known.order <= (0 if stored is None else stored.order):
+            return stored
+        return await self._vault.save(self.key, known, durable=self.durable)
 
     async def revoke(self) -> None:
         """Take the token out of use everywhere. Raises StoreError: it may still be in use elsewhere."""
-        await self.save(self.record.revoke(durable=self.durable))
+        for _ in range(REVOKE_TRIES):
+            if await self.save(self.record.revoke(durable=self.durable)):
+                return  # else we knew less than the store: now we know which token to revoke
+        raise StoreError(f"the record {self.key} keeps changing, its token could not be revoked; try again")
 
     async def acquire(self) -> Lease | None:
         """Take the lock if it is free. Raises StoreError."""

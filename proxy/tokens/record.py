@@ -61,6 +61,11 @@ class TokenRecord:
         """Return what the next fetch may need."""
         return NO_VARIABLES if self.token is None else self.token.variables
 
+    @property
+    def is_blank(self) -> bool:
+        """Return True when it says nothing of a token, not even that it is gone: the record before it was damaged."""
+        return self.token is None and not self.is_rejected
+
     def reject(self, now: float) -> "TokenRecord":
         """Take the token out of use: the upstream refused it at that moment, in Unix seconds."""
         if self.token is None:

@@ -97,6 +97,14 @@ def test_it_tells_what_its_token_carries_and_when_that_was_issued() -> None:
     assert not RECORD.is_revoked
 
 
+def test_a_record_is_blank_that_says_nothing_of_a_token_nor_that_it_is_gone() -> None:
+    damaged = TokenRecord(generation=7, step=3, is_damaged=True)
+    for blank in (NOTHING, damaged, damaged.fail(FAILURE, OURS), damaged.spend(1.0).fail(FAILURE, OURS)):
+        assert blank.is_blank
+    for other in (RECORD, RECORD.reject(NOW), RECORD.revoke(durable=True), RECORD.revoke(durable=False)):
+        assert not other.is_blank
+
+
 # Rejected and revoked
 
 
