@@ -186,8 +186,8 @@ def kinds(as_json: bool) -> None:
 def keygen(after: TextIO | None) -> None:
     """Print a new sealing key, 32 random bytes in base64.
 
-    A key that is to replace another carries on its line: when the other one is
-    gone, what is stored is still found.
+    A key that is to replace another carries on its line: replicas go on sharing
+    tokens while keys change, and find them when the other one is gone.
     """
     from proxy.core import seal, secret
 
