@@ -17,6 +17,7 @@ from proxy.stores.base import StoreError, StoreTimeoutError
 from proxy.stores.redis_cluster import Cluster, slot_and_address
 from proxy.stores.redis_faults import GoneError, RefusedError, refusal
 from proxy.stores.redis_keys import Keys
+from proxy.stores.redis_patience import patience
 from proxy.stores.redis_places import OneServer, Places, Sentinel
 from proxy.stores.redis_scripts import SCRIPTS, Command
 from proxy.stores.redis_server import Server
@@ -49,6 +50,7 @@ class Link:
         self._connections = connections
         self._places = _places(place, timeout, dialing, sentinels, keys)
         self._subject = _subject(place)
+        self._hint = ", and whether it speaks TLS there" if place.tls else ""
         self._closed = False
 
     def __repr__(self) -> str:
@@ -168,7 +170,7 @@ class Link:
             raise StoreError("the connections to Redis are closed, for the process takes its leave")
         own = None
         try:
-            async with asyncio.timeout(self._timeout + PATIENCE), self._turns, asyncio.timeout(self._timeout) as own:
+            async with patience(self._timeout + PATIENCE), self._turns, patience(self._timeout) as own:
                 yield
         except TimeoutError:
             if own is None or not own.expired():
@@ -179,7 +181,7 @@ class Link:
             await self._places.forget(None)
             raise StoreTimeoutError(
                 f"{self._subject} does not answer within {spell_duration(self._timeout)} (store.timeout); find out "
-                "what holds it up"
+                f"what holds it up{self._hint}"
             ) from None
         except GoneError as error:
             raise StoreError(f"{self._subject} {error}") from None
