@@ -95,8 +95,8 @@ def _seal(config: Config, data: Any) -> Iterator[Flaw]:
     if not all(is_same_line(key, keys[-1]) for key in keys):
         yield Flaw(
             ("seal", "keys"),
-            "one of these keys was not made to replace the last one; while replicas differ in their last key they share no "
-            "tokens, and without it tokens are fetched anew; make the new key with `countersign keygen --after FILE`",
+            "one of these keys was not made to replace the last one; replicas whose last keys differ share no tokens, "
+            "and without that one all are fetched anew; make the new key with `countersign keygen --after FILE`",
             warning=True,
         )
 
