@@ -12,6 +12,8 @@ injection   what a token adds to a request: header lines, query parameters, cook
 rejected    said of a token when the upstream refuses it
 renew       replace a token that was rejected; the request is then *replayed* once
 flight      one fetch of a token that any number of requests wait for
+seal        what makes a stored record readable for holders of a key only, and only where it was put
+line        what a sealing key hands down to the key that replaces it: tokens are found by it
 breaker     the switch in front of an upstream or token endpoint that opens when it keeps failing
 kind        an interchangeable member of a family: one file, one line in the family's table
 """
