@@ -26,6 +26,7 @@ from proxy.core.settings import Settings
 
 _KEY_BYTES: Final = 32
 _FORMAT: Final = b"\x01"
+_LATER_FORMATS: Final = tuple(bytes([number]) for number in range(2, 16))
 _ID_BYTES: Final = 8
 _NONCE_BYTES: Final = 12
 _HEAD_BYTES: Final = len(_FORMAT) + _ID_BYTES
@@ -41,7 +42,7 @@ class SealError(Exception):
 
 
 class UnknownKeyError(SealError):
-    """This was sealed with a key that is not among ours."""
+    """This was sealed with a key that is not among ours, or in a way that we do not know: it is not ours to judge."""
 
 
 def new_key(after: Secret | None = None) -> str:
@@ -121,7 +122,9 @@ class Seal:
             SealError: it is damaged, or it was closed in another context.
         """
         if not sealed.startswith(_FORMAT):
-            raise SealError("this is not sealed, or by a newer Countersign")
+            if sealed[:1] in _LATER_FORMATS:
+                raise UnknownKeyError("this was sealed by a newer Countersign")
+            raise SealError("this is not sealed")
         if len(sealed) < _FRONT_BYTES:
             raise SealError("what was sealed is cut short")
         head, nonce = sealed[:_HEAD_BYTES], sealed[_HEAD_BYTES:_FRONT_BYTES]

@@ -215,3 +215,18 @@ def test_a_new_key_is_a_key_and_never_the_same() -> None:
     made = {new_key() for _ in range(100)}
     assert len(made) == 100
     assert len(SealSettings.model_validate({"keys": list(made)}).keys) == 100
+
+
+@pytest.mark.parametrize("number", [2, 15])
+def test_what_a_newer_version_sealed_is_not_called_damaged(number: int) -> None:
+    seal = Seal.of_this_process()
+    later = bytes([number]) + seal.close(b"planted", b"here")[1:]
+    with pytest.raises(UnknownKeyError, match="newer"):
+        seal.open(later, b"here")
+
+
+@pytest.mark.parametrize("sealed", [b"", b"\x00", b"\x10garbage", b"plain text"])
+def test_what_was_never_sealed_is_called_so(sealed: bytes) -> None:
+    with pytest.raises(SealError, match="not sealed") as caught:
+        Seal.of_this_process().open(sealed, b"here")
+    assert not isinstance(caught.value, UnknownKeyError)
