@@ -43,8 +43,9 @@ class Cluster(Places):
                 wanted.discard(address)
         return found
 
-    def moved(self, slot: int, address: Address) -> None:
-        """Learn that a slot is there."""
+    def moved(self, refused: RefusedError, asked: Server) -> None:
+        """Learn where a slot is now."""
+        slot, address = slot_and_address(refused, asked)
         self._map[slot] = address
 
     async def forget(self, server: Server | None) -> None:

@@ -28,6 +28,7 @@ class RefusedError(Exception):
 ENDED: Final = "ended the connection"
 NOT_REDIS: Final = "answers, but not as a Redis does; check host and port, and write rediss:// if it speaks TLS there"
 UNREADABLE: Final = "is not asked: a file that store.tls names cannot be read, or holds no certificate or key"
+UNSETTLED: Final = "has members that do not agree on who keeps our keys; redis-cli --cluster check says more"
 RIGHTS: Final = "give it the rights that docs/reference/stores.md lists"
 SENTINEL_LOGIN: Final = (
     "is not known: the sentinels do not accept the user name or password; correct store.sentinel_username and "

@@ -15,7 +15,7 @@ from typing import Any, Final
 from proxy.core.settings import spell_duration
 from proxy.stores.base import StoreError, StoreTimeoutError
 from proxy.stores.redis_cluster import Cluster, slot_and_address
-from proxy.stores.redis_faults import GoneError, RefusedError, refusal
+from proxy.stores.redis_faults import UNSETTLED, GoneError, RefusedError, refusal
 from proxy.stores.redis_keys import Keys
 from proxy.stores.redis_patience import patience
 from proxy.stores.redis_places import OneServer, Places, Sentinel
@@ -134,7 +134,7 @@ class Link:
             if refused.code == "NOSCRIPT":
                 commands = (SCRIPTS[str(commands[0][1])].whole(commands[0]), *commands[1:])
             elif refused.code == "MOVED":
-                self._places.moved(*slot_and_address(refused, server))
+                self._places.moved(refused, server)
             elif refused.code == "ASK":
                 _, address = slot_and_address(refused, server)
                 return await self._there(self._places.at(address), commands)
@@ -143,7 +143,7 @@ class Link:
                 asked_again = True
             else:
                 raise refused
-        raise refused
+        raise GoneError(UNSETTLED)
 
     async def _there(self, server: Server, commands: tuple[Command, ...]) -> list[Any]:
         """Ask the server to which a slot is being moved."""

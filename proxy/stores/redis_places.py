@@ -58,9 +58,15 @@ class Places(ABC):
         for one in tuple(self._servers.values()) if server is None else (server,):
             await one.drop()
 
-    def moved(self, slot: int, address: Address) -> None:
-        """Learn that a slot is there."""
-        del slot, address  # only a cluster has slots
+    def moved(self, refused: RefusedError, asked: Server) -> None:
+        """Learn from what a server said that the keys in question are elsewhere.
+
+        Raises:
+            RefusedError: they cannot be.
+            GoneError: it does not say where.
+        """
+        del asked  # only a cluster knows another place
+        raise refused
 
     async def close(self) -> None:
         """Close every connection that nobody uses."""

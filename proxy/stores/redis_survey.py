@@ -1,10 +1,8 @@
 """What is asked of every server: what it keeps, whether it can be written to, and how it is run."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import suppress
 from typing import Any, Final
 
-from proxy.stores.base import StoreError
 from proxy.stores.redis_keys import Keys
 from proxy.stores.redis_link import Link
 from proxy.stores.redis_scripts import MARK_LIFE
@@ -38,10 +36,9 @@ async def risks(link: Link, place: Place, *, has_password: bool) -> tuple[str, .
     """Return a sentence for each risk; a server that would not say how it is run has none."""
     found = list(risks_of_place(place, has_password=has_password))
     for server in await link.masters():
-        with suppress(StoreError):
-            answers = await link.ask_server(server, *(("INFO", section) for section in SECTIONS))
-            known = facts(b"\r\n".join(answer for answer in answers if isinstance(answer, bytes)))
-            found.extend(risks_of_server(str(server.address), known))
+        _, *answers = await link.ask_server(server, ("PING",), *(("INFO", section) for section in SECTIONS))
+        known = facts(b"\r\n".join(answer for answer in answers if isinstance(answer, bytes)))
+        found.extend(risks_of_server(str(server.address), known))
     return tuple(found)
 
 

@@ -7,9 +7,11 @@ that a server can be shared by tests that have event loops of their own.
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -21,8 +23,6 @@ from typing import Any, Final, Self
 import pytest
 import redis
 import trustme
-
-from tests.fakes.process import free_ports
 
 BINARY: Final = shutil.which("redis-server") or shutil.which("redis-server", path="/usr/sbin:/opt/homebrew/bin")
 MISSING: Final = "needs redis-server (Debian: apt-get install redis, macOS: brew install redis)"
@@ -39,6 +39,17 @@ PERMISSIONS: Final = (
     "+info +cluster|slots +asking"
 )
 """What docs/reference/stores.md says that the user needs."""
+
+
+def lasting_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on, and that no connection will get for its own end: they can be used again."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(10_000, 30_000)
+        with contextlib.suppress(OSError), socket.socket() as trial:
+            trial.bind(("127.0.0.1", port))
+            found += [port] if port not in found else []
+    return found
 
 
 def needed() -> None:
@@ -61,7 +72,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 class Certificates:
-    """An authority, what the server shows, and what a client shows, as PEM files."""
+    """An authority, what the server shows, and what a client shows, as PEM files in that directory."""
 
     def __init__(self, directory: Path) -> None:
         authority = trustme.CA()
@@ -83,14 +94,22 @@ class Certificates:
 class RedisServer:
     """One server process, running while its block runs."""
 
-    def __init__(self, *options: str, tls: bool = False, sentinel: str = "", port: int | None = None) -> None:
+    def __init__(
+        self,
+        *options: str,
+        port: int | None = None,
+        certificates: Certificates | None = None,
+        sentinel: bool = False,
+    ) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="redis-")
         self.directory = Path(self._directory.name)
         self._options = options
         self._sentinel = sentinel
-        self.port, self.tls_port = free_ports(2)
+        self.port, self.tls_port = lasting_ports(2)
         self.port = port or self.port
-        self.certificates = Certificates(self.directory) if tls else None
+        self.certificates = certificates
+        self.password: str | None = None
+        """The administrator's."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -111,7 +130,7 @@ class RedisServer:
 
     def do(self, *command: str | bytes | int) -> Any:
         """Send a command as the administrator and return the answer."""
-        with redis.Redis(port=self.port, protocol=2, socket_timeout=5) as client:
+        with redis.Redis(port=self.port, protocol=2, socket_timeout=5, password=self.password) as client:
             return client.execute_command(*command)
 
     def start(self) -> None:
@@ -191,9 +210,8 @@ class RedisServer:
 
     def _config(self) -> str:
         lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.directory}", "daemonize no"]
-        if self._sentinel:
-            return "\n".join([*lines, self._sentinel, ""])
-        lines += [f"unixsocket {self.socket}", 'save ""', "appendonly no", "appendfsync always", *self._options]
+        if not self._sentinel:
+            lines += [f"unixsocket {self.socket}", 'save ""', "appendonly no", "appendfsync always"]
         if self.certificates is not None:
             lines += [
                 f"tls-port {self.tls_port}",
@@ -202,14 +220,18 @@ class RedisServer:
                 f"tls-ca-cert-file {self.certificates.ca}",
                 "tls-auth-clients yes",
             ]
-        return "\n".join([*lines, ""])
+        return "\n".join([*lines, *self._options, ""])
+
+
+_PACE: Final = ("info-period", 200, "ping-period", 100, "publish-period", 200, "ask-period", 200)
+"""Milliseconds: sentinels look about ten times as often as they do in earnest."""
 
 
 class RedisSentinel:
     """A master, a replica, and three sentinels that watch them."""
 
     def __init__(self) -> None:
-        first, second = free_ports(2)
+        first, second = lasting_ports(2)
         self.servers = [
             RedisServer("repl-diskless-sync-delay 0", port=first),
             RedisServer("repl-diskless-sync-delay 0", f"replicaof 127.0.0.1 {first}", port=second),
@@ -253,12 +275,14 @@ class RedisSentinel:
             for _ in range(3):
                 self.sentinels.append(
                     RedisServer(
-                        sentinel=f"sentinel monitor {SERVICE} 127.0.0.1 {port} 2\n"
-                        f"sentinel down-after-milliseconds {SERVICE} 500\n"
-                        f"sentinel failover-timeout {SERVICE} 3000"
+                        f"sentinel monitor {SERVICE} 127.0.0.1 {port} 2",
+                        f"sentinel down-after-milliseconds {SERVICE} 500",
+                        f"sentinel failover-timeout {SERVICE} 3000",
+                        sentinel=True,
                     )
                 )
                 self.sentinels[-1].start()
+                self.sentinels[-1].do("SENTINEL", "DEBUG", *_PACE)
             self.settle()
         except BaseException:
             self.__exit__(None, None, None)
@@ -286,8 +310,8 @@ def _text(value: Any) -> Any:
 class RedisCluster:
     """Six members: three masters with a third of the slots each, and a replica of each."""
 
-    def __init__(self) -> None:
-        ports = free_ports(12)
+    def __init__(self, certificates: Certificates) -> None:
+        ports = lasting_ports(12)
         self.members = [
             RedisServer(
                 "cluster-enabled yes",
@@ -295,7 +319,10 @@ class RedisCluster:
                 "cluster-replica-validity-factor 0",
                 "repl-diskless-sync-delay 0",
                 f"cluster-port {bus}",
+                "tls-cluster yes",
+                "tls-replication yes",
                 port=port,
+                certificates=certificates,
             )
             for port, bus in zip(ports[:6], ports[6:], strict=True)
         ]
@@ -306,6 +333,11 @@ class RedisCluster:
         """The address of the cluster."""
         return "redis+cluster://" + ",".join(f"127.0.0.1:{member.port}" for member in self.members[:3])
 
+    @property
+    def tls_url(self) -> str:
+        """The same, by TLS."""
+        return "rediss+cluster://" + ",".join(f"127.0.0.1:{member.tls_port}" for member in self.members[:3])
+
     def do_all(self, *command: str) -> None:
         """Send a command to every member that is a master."""
         for member in self.members:
@@ -315,13 +347,9 @@ class RedisCluster:
 
     def master_of(self, name: str) -> RedisServer:
         """Return the member that has the slot of that name now."""
-        slot = int(next(member for member in self.members if member._process).do("CLUSTER", "KEYSLOT", name))
-        for member in self.members:
-            with contextlib.suppress(redis.RedisError):
-                for first, last, master, *_ in member.do("CLUSTER", "SLOTS"):
-                    if first <= slot <= last:
-                        return next(one for one in self.members if one.port == master[1])
-        raise AssertionError("nobody has that slot")
+        running = next(member for member in self.members if member._process is not None)
+        port = _owner(running, int(running.do("CLUSTER", "KEYSLOT", name)))
+        return next(member for member in self.members if member.port == port)
 
     def settle(self) -> None:
         """Return when every member that runs finds the cluster in order, with a replica for each master."""
@@ -344,6 +372,19 @@ class RedisCluster:
         for member in self.members:
             member.close()
 
+    @contextlib.contextmanager
+    def moving(self, slot: int, source: RedisServer, target: RedisServer) -> Iterator[None]:
+        """Move a slot; while the block runs, its keys may be here or there."""
+        identities = {member.port: member.do("CLUSTER", "MYID") for member in (source, target)}
+        target.do("CLUSTER", "SETSLOT", slot, "IMPORTING", identities[source.port])
+        source.do("CLUSTER", "SETSLOT", slot, "MIGRATING", identities[target.port])
+        try:
+            yield
+        finally:
+            for member in (target, source):
+                member.do("CLUSTER", "SETSLOT", slot, "NODE", identities[target.port])
+            wait_until(lambda: all(_owner(member, slot) == target.port for member in self.members))
+
     def _nodes(self, me: int) -> str:
         """Return what a member knows when it starts: everybody, so that nobody has to be introduced."""
         identities = [f"{index:040x}" for index in range(1, 7)]
@@ -351,7 +392,7 @@ class RedisCluster:
         lines = []
         for index, (member, bus) in enumerate(zip(self.members, self._buses, strict=True)):
             myself = "myself," if index == me else ""
-            where = f"{identities[index]} 127.0.0.1:{member.port}@{bus}"
+            where = f"{identities[index]} 127.0.0.1:{member.tls_port}@{bus}"
             epoch = index % 3 + 1
             if index < 3:
                 slots = f"{bounds[index]}-{bounds[index + 1] - 1}"
@@ -359,6 +400,12 @@ class RedisCluster:
             else:
                 lines.append(f"{where} {myself}slave {identities[index - 3]} 0 0 {epoch} connected")
         return "\n".join([*lines, "vars currentEpoch 3 lastVoteEpoch 0", ""])
+
+
+def _owner(member: RedisServer, slot: int) -> int | None:
+    """Return the port of the master that has that slot, as far as that member knows."""
+    slots = member.do("CLUSTER", "SLOTS")
+    return next((int(master[1]) for first, last, master, *_ in slots if first <= slot <= last), None)
 
 
 def _is_in_order(member: RedisServer) -> bool:

@@ -13,7 +13,7 @@ from proxy.core.clock import Clock, SystemClock
 from proxy.net.runtime import Runtime
 from proxy.stores.redis import Redis, RedisSettings
 from tests.fakes.loops import BOTH
-from tests.fakes.redis import PASSWORD, PERMISSIONS, USER, RedisCluster, RedisSentinel, RedisServer
+from tests.fakes.redis import PASSWORD, PERMISSIONS, USER, Certificates, RedisCluster, RedisSentinel, RedisServer
 
 ON_SOCKETS: Final = frozenset({"test_redis_wire.py", "test_redis_link.py"})
 
@@ -23,8 +23,13 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[]
 
 
 @pytest.fixture(scope="session")
-def shared_server() -> Iterator[RedisServer]:
-    with RedisServer(tls=True) as server:
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def shared_server(certificates: Certificates) -> Iterator[RedisServer]:
+    with RedisServer(certificates=certificates) as server:
         server.do("ACL", "SETUSER", USER, "on", f">{PASSWORD}", *PERMISSIONS.split())
         yield server
 
@@ -36,8 +41,8 @@ def shared_sentinel() -> Iterator[RedisSentinel]:
 
 
 @pytest.fixture(scope="session")
-def shared_cluster() -> Iterator[RedisCluster]:
-    with RedisCluster() as cluster:
+def shared_cluster(certificates: Certificates) -> Iterator[RedisCluster]:
+    with RedisCluster(certificates) as cluster:
         yield cluster
 
 
