@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from pydantic import ValidationError
@@ -141,7 +141,7 @@ async def test_nothing_is_opened_before_the_first_use_and_nothing_is_left_open(p
     await store.save(KEY, record())
     assert len(threads()) == 1
     await store.close()
-    await until(lambda: not threads())
+    assert threads() == []
     assert names_beside(path) == [path.name]
     await store.close()
 
@@ -155,7 +155,7 @@ async def test_a_closed_store_does_nothing_more(stores: Maker) -> None:
         with pytest.raises(StoreError, match="was closed"):
             await refused
     store.listen(lambda news: None)
-    await until(lambda: not threads())
+    assert threads() == []
 
 
 async def test_the_loop_runs_on_while_the_database_blocks(stores: Maker, path: Path) -> None:
@@ -172,10 +172,10 @@ async def test_the_loop_runs_on_while_the_database_blocks(stores: Maker, path: P
 async def test_a_database_that_is_held_costs_a_caller_its_patience_and_no_more(
     stores: Maker, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "PATIENCE", 0.3)
     store = stores()
     await store.ping()
-    with held(path):
+    with held(path), monkeypatch.context() as patch:
+        patch.setattr(sqlite, "PATIENCE", 0.3)
         begun = time.monotonic()
         with pytest.raises(StoreTimeoutError, match="held by another process"):
             await store.save(KEY, record())
@@ -310,16 +310,25 @@ async def test_a_lease_that_was_lost_takes_the_lock_from_nobody(stores: Maker) -
     assert taken.is_held
 
 
-async def test_a_lock_that_was_asked_for_by_somebody_who_left_is_free(stores: Maker, path: Path) -> None:
-    store = stores()
+async def test_a_lock_that_was_asked_for_by_somebody_who_left_is_free(
+    stores: Maker, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, taking = stores(), threading.Event()
     await store.ping()
+    write = store._file.write
+
+    def begin_to_write(*args: Any, **options: Any) -> Any:
+        taking.set()
+        return write(*args, **options)
+
+    monkeypatch.setattr(store._file, "write", begin_to_write)
     with held(path):
         asking = asyncio.ensure_future(store.acquire(KEY))
-        await store.load(KEY)  # by now it has been seen that nobody has the lock
-        await until(store._worker._queue.empty)  # and the lock is being taken
+        await until(taking.is_set)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
+    await store.ping()  # by now the lock was taken, and let go
     assert await stores().acquire(KEY) is not None
 
 
@@ -338,6 +347,7 @@ async def test_news_is_told_on_the_event_loop(stores: Maker) -> None:
     store, other = stores(), stores()
     told: list[str] = []
     store.listen(lambda news: told.append(threading.current_thread().name))
+    await store.ping()  # by now it hears
     await other.save(KEY, record())
     await until(lambda: told)
     assert told == [threading.current_thread().name]
