@@ -48,6 +48,8 @@ class FetchError(Exception):
         """True: asking again cannot help until somebody changes something."""
         self.retry_after = retry_after
         """Seconds the provider asked us to wait, when it said so."""
+        self.unheeded = not asked
+        """True: the endpoint did nothing with what was sent. It was not reached, or turned the request away unread."""
         self.variables: Mapping[str, Secret] = {}
         """What the next fetch needs, when a reply brought that and no token that can be used: the next
         `Token.variables`. Empty: what was held before still counts."""

@@ -87,6 +87,12 @@ class TokenRecord:
         """Write down that what the token carries is used up from now on."""
         return self._next(spending_since=monotonic, may_be_spent=True)
 
+    def carry(self, variables: Mapping[str, Secret], now: float) -> "TokenRecord":
+        """Keep what the next fetch needs, which came without a token that can be used; one that is held stays."""
+        if self.token is None:
+            return self._next(token=Token(Secret(""), now, variables=variables), is_rejected=True, may_be_spent=False)
+        return self._next(token=replace(self.token, variables=variables), may_be_spent=False)
+
     def fail(self, failure: Failure, identity: str) -> "TokenRecord":
         """Remember why there is no newer token; a token that other settings fetched is not to be used with these."""
         return self._next(

@@ -129,9 +129,8 @@ class Refresher:
         outcome = Reason.INTERNAL.value
         try:
             token = await self._credential.fetch(account.record.token)
-            self._must_be_alive(token)
             record = account.record.succeed(token, account.identity, self._clock.now())
-            held = self._render(record.token or token, record.trusted)
+            held = self._made_ready(record.token or token, record.trusted)
             outcome = FETCH_SUCCEEDED
         except FetchError as error:
             outcome = error.reason.value
@@ -140,6 +139,11 @@ class Refresher:
             self._metrics.fetched(trigger.value, outcome, self._clock.monotonic() - began)
         return held, record
 
-    def _must_be_alive(self, token: Token) -> None:
-        if token.expires_at is not None and token.expires_at <= self._clock.now():
-            raise TokenRequestError(Symptom.EXPIRY_WRONG, "the token had expired when it arrived")
+    def _made_ready(self, token: Token, trusted: float | None) -> Held:
+        try:
+            if token.expires_at is not None and token.expires_at <= self._clock.now():
+                raise TokenRequestError(Symptom.EXPIRY_WRONG, "the token had expired when it arrived")
+            return self._render(token, trusted)
+        except FetchError as error:
+            error.variables = token.variables  # the token is of no use, and what came with it still is
+            raise

@@ -11,6 +11,7 @@ that does not ends the grant, and the failure says why.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from math import inf
 from typing import Final
 
@@ -18,6 +19,7 @@ from proxy.core.clock import Clock
 from proxy.core.errors import FetchError, Reason
 from proxy.stores.base import Lease, StoreError
 from proxy.tokens.account import Account
+from proxy.tokens.failures import Failure
 from proxy.tokens.held import Held
 from proxy.tokens.outcome import Fail, Outcome, Replacement, Setback, Trigger, not_asked
 from proxy.tokens.record import TokenRecord
@@ -49,14 +51,26 @@ class Spending:
             spent = account.record.variables
             try:
                 held, record = await self._fetch(trigger)
-                return Replacement(await self._keep(held, record), fetched=True)
+                await self._save(record)
+                return Replacement(account.usable() or held, fetched=True)
             except FetchError as error:
                 if error.reason is Reason.INVALID_GRANT and not is_last and await self._has_moved_on(spent):
                     continue
                 failure = fail(_explained(error, was_sent_before))
-                await account.keep(account.record.fail(failure, account.identity))
+                await self._give_up(failure, error, was_sent_before=was_sent_before)
                 return Setback(failure, ours=True)
         raise AssertionError("the second round always returns")
+
+    async def _give_up(self, failure: Failure, error: FetchError, *, was_sent_before: bool) -> None:
+        """Save that the fetch failed, and what its reply brought for the next one all the same."""
+        account = self._account
+        if error.variables:
+            carrying = account.record.carry(error.variables, self._clock.now())
+            await self._save(carrying.fail(failure, account.identity))
+        else:
+            was_sent = was_sent_before if error.unheeded else account.record.may_be_spent
+            record = replace(account.record, may_be_spent=was_sent)
+            await account.keep(record.fail(failure, account.identity))
 
     async def _write_down(self, lease: Lease) -> FetchError | None:
         """Mark the record as being spent; return why it is not to be spent now."""
@@ -77,7 +91,7 @@ class Spending:
         back_since = await self._account.store_is_back_since()
         return max(back_since, -inf if since is None else since) + DOUBT - self._clock.monotonic()
 
-    async def _keep(self, held: Held, record: TokenRecord) -> Held:
+    async def _save(self, record: TokenRecord) -> None:
         """Save what the fetch brought, whatever others have saved meanwhile: of two, what was issued later counts."""
         account = self._account
         for _ in range(SAVE_TRIES):
@@ -90,7 +104,6 @@ class Spending:
                 record = record.renumber(standing.generation + 1)
             except StoreError:
                 await self._clock.sleep(SAVE_PAUSE)
-        return account.usable() or held
 
     async def _has_moved_on(self, spent: object) -> bool:
         """Look whether another process has brought what follows on what was refused."""
