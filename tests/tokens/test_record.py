@@ -268,6 +268,10 @@ def test_of_two_that_begin_to_spend_each_is_told_from_the_other() -> None:
     mine, theirs = RECORD.spend(1_000.0), RECORD.spend(1_000.0)
     assert not mine.is_same_as(theirs)
     assert mine.is_same_as(mine)
+    rejected = RECORD.reject(NOW)
+    assert rejected.order == mine.order
+    assert not rejected.is_same_as(mine)
+    assert not mine.is_same_as(rejected)
 
 
 def test_it_shows_no_secret() -> None:
