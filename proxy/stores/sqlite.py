@@ -143,7 +143,7 @@ class Sqlite(Store):
             await self._worker.close(self._file.close, PATIENCE)
 
     async def _read(self, job: Job[T]) -> T:
-        return await self._call(partial(self._file.read, job, self._clock.monotonic() + PATIENCE))
+        return await self._call(partial(self._ask, job, self._clock.monotonic() + PATIENCE))
 
     async def _write(self, job: Job[T], *, is_fleeting: bool = False) -> T:
         deadline = self._clock.monotonic() + PATIENCE
@@ -174,6 +174,12 @@ class Sqlite(Store):
                 listener(one)
 
     # On the thread
+
+    def _ask(self, job: Job[T], deadline: float) -> T:
+        done = self._file.read(job, deadline)
+        if self._listeners:  # for a thread that is busy has no pauses
+            self._look()
+        return done
 
     def _change(self, job: Job[T], deadline: float, *, is_fleeting: bool = False) -> T:
         done = self._file.write(job, deadline, survives=not is_fleeting)

@@ -22,7 +22,7 @@ from proxy.stores.sqlite import Sqlite, SqliteSettings
 from tests.compliance.stores import KEY, Ear, StoreCompliance, contents, record
 from tests.fakes.clock import FakeClock
 from tests.fakes.database_processes import LOCKED, Process, add_up, hold, listen, offer, report, write
-from tests.fakes.until import until
+from tests.fakes.until import PATIENCE, until
 
 KILLS: Final = 25
 WITHIN: Final = 0.05
@@ -351,6 +351,15 @@ async def test_news_is_told_on_the_event_loop(stores: Maker) -> None:
     await other.save(KEY, record())
     await until(lambda: told)
     assert told == [threading.current_thread().name]
+
+
+async def test_news_is_heard_however_busy_the_thread_is(stores: Maker) -> None:
+    store, other = stores(), stores()
+    ear = await TestSqliteStore.ear(TestSqliteStore(), store)
+    await other.save(KEY, record())
+    async with asyncio.timeout(PATIENCE):
+        while (ear.heard[-1].change, ear.heard[-1].key) != (Change.SAVED, KEY):
+            await asyncio.gather(*(store.load(KEY) for _ in range(10)))
 
 
 async def test_a_store_to_which_nobody_listens_does_not_look_for_news(stores: Maker) -> None:
