@@ -118,8 +118,7 @@ class TokenRecord:
 
     def is_same_as(self, other: "TokenRecord") -> bool:
         """Tell whether both give the same account of the same token. What two begin to spend is never the same."""
-        mine, theirs = self.token, other.token
-        is_same = self.order == other.order and (mine and mine.value) == (theirs and theirs.value)
+        is_same = self.order == other.order and _content(self.token) == _content(other.token)
         return self is other or (is_same and self.spending_since is None and other.spending_since is None)
 
     def _next(self, **changes: object) -> "TokenRecord":
@@ -128,6 +127,10 @@ class TokenRecord:
 
 NOTHING: Final = TokenRecord()
 """Nobody has ever fetched a token."""
+
+
+def _content(token: Token | None) -> object:
+    return None if token is None else (token.value, token.variables)
 
 
 def _ages(token: Token, now: float) -> tuple[float, float | None]:
