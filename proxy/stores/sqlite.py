@@ -126,8 +126,9 @@ class Sqlite(Store):
         self._submit(self._look)  # at once: what is loaded after this call is not older than the first look
 
     async def ping(self) -> None:
-        """Find out whether the database can be written to."""
-        await self._write(tables.touch)
+        """Find out whether the database can be written to, and whether there is room."""
+        await self._write(tables.take_room)
+        await self._write(tables.give_room, is_fleeting=True)
 
     async def risks(self) -> tuple[str, ...]:
         """Return what about the file's place may lose records."""

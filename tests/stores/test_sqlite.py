@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -204,6 +205,24 @@ async def test_a_file_that_cannot_be_opened_is_tried_again_at_every_use(stores: 
     repair(path)
     await store.save(KEY, record())
     assert await contents(store) == (1, record().data)
+
+
+async def test_a_full_disk_is_down_until_there_is_room(stores: Maker) -> None:
+    store = stores()
+
+    async def pragma(text: str) -> int:
+        job = partial(store._file.read, lambda db: db.execute(f"PRAGMA {text}").fetchone()[0], 0.0)
+        return int(await store._worker.do(job, PATIENCE))
+
+    await store.save(KEY, record())
+    await pragma(f"max_page_count = {await pragma('page_count')}")
+    for refused in (store.save("large", record(data=bytes(tables.ROOM))), store.ping()):
+        with pytest.raises(StoreError, match="cannot grow; make room"):
+            await refused
+    assert await contents(store) == (1, record().data)
+    await pragma("max_page_count = 1000000")
+    await store.ping()
+    await store.save("large", record(data=bytes(tables.ROOM)))
 
 
 async def test_what_may_lose_records_is_told(stores: Maker, path: Path) -> None:
