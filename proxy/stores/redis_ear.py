@@ -18,6 +18,7 @@ from proxy.stores.redis_faults import GoneError, RefusedError
 from proxy.stores.redis_keys import Keys
 from proxy.stores.redis_link import Link
 from proxy.stores.redis_news import read
+from proxy.stores.redis_patience import patience
 from proxy.stores.redis_wire import Wire
 
 ECHO_EVERY: Final = 1.0
@@ -77,13 +78,12 @@ class Ear:
             TimeoutError: our own echo was not heard for too long.
             GoneError: the connection ended.
         """
-        now = asyncio.get_running_loop().time
         echo = self._echo.encode()
-        async with asyncio.timeout(SILENCE) as limit:
+        async with patience(SILENCE) as given:
             while True:
                 channel, message = await wire.hear()
                 if channel == echo:
-                    limit.reschedule(now() + SILENCE)
+                    given.renew()
                     self._pause = FIRST_PAUSE
                 elif (news := read(message)) is not None:
                     self._tell(news)

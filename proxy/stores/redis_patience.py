@@ -19,30 +19,40 @@ LATE: Final = 0.5
 
 
 @asynccontextmanager
-async def patience(seconds: float) -> AsyncIterator[asyncio.Timeout]:
+async def patience(seconds: float) -> AsyncIterator["Patience"]:
     """Give the block that many seconds.
 
     Raises:
         TimeoutError: they are over, and what is yielded has `expired`.
     """
     async with asyncio.timeout(None) as limit:
-        steps = _Steps(limit, seconds / STEPS)
+        given = Patience(limit, seconds / STEPS)
         try:
-            yield limit
+            yield given
         finally:
-            steps.stop()
+            given.stop()
 
 
-class _Steps:
-    """Ends the time once there were enough steps."""
+class Patience:
+    """What is left of the time."""
 
-    __slots__ = ("_due", "_left", "_limit", "_loop", "_next", "_step", "_uncounted")
+    __slots__ = ("_due", "_late_ones", "_left", "_limit", "_loop", "_next", "_step")
 
     def __init__(self, limit: asyncio.Timeout, step: float) -> None:
         self._limit = limit
         self._loop = asyncio.get_running_loop()
         self._step = step
-        self._left, self._uncounted = STEPS, MOST_STEPS - STEPS
+        self._left, self._late_ones = STEPS, MOST_STEPS - STEPS
+        self._begin()
+
+    def expired(self) -> bool:
+        """Return True when the time was over before the block."""
+        return self._limit.expired()
+
+    def renew(self) -> None:
+        """Give the whole time again, from now."""
+        self.stop()
+        self._left, self._late_ones = STEPS, MOST_STEPS - STEPS
         self._begin()
 
     def stop(self) -> None:
@@ -54,8 +64,8 @@ class _Steps:
         self._next = self._loop.call_at(self._due, self._end)
 
     def _end(self) -> None:
-        if self._uncounted and self._loop.time() > self._due + self._step * LATE:
-            self._uncounted -= 1
+        if self._late_ones and self._loop.time() > self._due + self._step * LATE:
+            self._late_ones -= 1
         else:
             self._left -= 1
         if self._left:

@@ -14,19 +14,27 @@ SLACK = 0.5
 
 
 async def test_a_block_that_ends_in_its_time_is_left_alone() -> None:
-    async with patience(TIME) as limit:
+    async with patience(TIME) as given:
         await asyncio.sleep(TIME / 4)
-    assert not limit.expired()
+    assert not given.expired()
     await asyncio.sleep(TIME)
 
 
 async def test_a_block_that_does_not_end_is_ended_after_its_time() -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        async with patience(TIME) as limit:
+        async with patience(TIME) as given:
             await asyncio.Event().wait()
-    assert limit.expired()
+    assert given.expired()
     assert TIME * 0.9 <= time.monotonic() - began < TIME + SLACK
+
+
+async def test_time_can_be_given_anew_while_some_is_left() -> None:
+    async with patience(TIME) as given:
+        for _ in range(4):
+            await asyncio.sleep(TIME / 2)
+            given.renew()
+    assert not given.expired()
 
 
 async def test_what_arrived_while_the_process_was_held_up_is_heard() -> None:
