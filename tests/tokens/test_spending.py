@@ -363,6 +363,52 @@ async def test_a_request_that_went_unanswered_may_have_spent_it(fleet: Fleet) ->
     assert (await fleet.stored()).may_be_spent
 
 
+@pytest.mark.parametrize("hears", [True, False])
+@pytest.mark.parametrize("gets", ["the token", "no answer"])
+async def test_a_holder_that_was_paused_takes_what_others_brought_meanwhile_and_overwrites_nothing(
+    fleet: Fleet, hears: bool, gets: str
+) -> None:
+    fleet.issuer.forgives = True
+    fleet.one.credential.hold()
+    if gets == "no answer":
+        fleet.one.credential.fail(transient())
+    paused = asyncio.create_task(fleet.one.source.obtain())
+    await fleet.clock.advance(seconds=1)
+    fleet.first.shared.held[fleet.one.key].lapse()
+    fleet.first.is_gone = not hears
+    two = fleet.replica()
+    await fleet.clock.advance(seconds=2 * DOUBT)
+    assert await fleet.obtain(two) == "planted-101"
+    assert value(await two.source.refresh()) == "planted-102"
+    fleet.first.is_gone = False
+    fleet.one.credential.release()
+    await fleet.clock.advance(seconds=1)
+    assert value(await paused) == "planted-102"
+    assert fleet.issuer.spent == [FIRST, FIRST, "refresh-1"]
+    record = await fleet.stored()
+    assert record.variables["refresh_token"].reveal() == fleet.issuer.good == "refresh-2"
+    assert fleet.one.source.status().failure is None
+
+
+async def test_a_holder_whose_lease_is_over_writes_nothing_down(fleet: Fleet) -> None:
+    fleet.issuer.punishes = False
+    assert isinstance(fleet.one.credential, SpendingCredential)
+    fleet.one.credential.stepper.stop_at = 0  # before its request
+    paused = asyncio.create_task(fleet.one.source.obtain())
+    await fleet.clock.advance(seconds=1)
+    fleet.first.shared.held[fleet.one.key].lapse()
+    await fleet.clock.advance(seconds=2 * DOUBT)
+    two = fleet.replica()
+    assert await fleet.obtain(two) == "planted-101"
+    two.source.close()
+    await fleet.clock.advance(minutes=10)
+    fleet.one.credential.stepper.go.set()
+    with pytest.raises(TokenUnavailableError):
+        await paused
+    assert fleet.issuer.spent == [FIRST, FIRST]
+    assert (await fleet.stored()).spending_since is None
+
+
 async def test_a_revoked_token_is_gone_and_the_chain_goes_on(fleet: Fleet) -> None:
     await fleet.obtain(fleet.one)
     two = fleet.replica()
