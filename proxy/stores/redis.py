@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from proxy.core.secret import Secret
-from proxy.core.settings import ConfigFile, Duration, Settings
+from proxy.core.settings import Duration
 from proxy.net.runtime import Runtime
 from proxy.stores import redis_survey as survey
 from proxy.stores.base import Change, Lease, Listener, Record, Store, StoreError, StoreSettings
@@ -34,7 +34,7 @@ from proxy.stores.redis_scripts import (
     as_record,
     milliseconds,
 )
-from proxy.stores.redis_tls import Tls
+from proxy.stores.redis_tls import RedisTlsSettings
 from proxy.stores.redis_url import Place, parse
 from proxy.stores.redis_wire import Dialing
 
@@ -45,17 +45,6 @@ REPLICA_PATIENCE: Final = 100
 def _readable(url: Secret) -> Secret:
     parse(url.reveal())
     return url
-
-
-class RedisTlsSettings(Settings):
-    """How Redis and Countersign prove themselves to each other. Verification cannot be switched off."""
-
-    ca: ConfigFile | None = None
-    """A PEM file with the authorities to believe instead of the system's."""
-    certificate: ConfigFile | None = None
-    """A PEM file with the client certificate, and the ones between it and its authority."""
-    key: ConfigFile | None = None
-    """A PEM file with the certificate's private key, unless that stands in the same file."""
 
 
 class RedisSettings(StoreSettings):
@@ -199,10 +188,9 @@ class Redis(Store):
 
 
 def _dialing(settings: RedisSettings, place: Place) -> Dialing:
-    tls = settings.tls
     return Dialing(
         settings.protocol,
-        Tls(tls.ca, tls.certificate, tls.key) if place.tls else None,
+        settings.tls if place.tls else None,
         place.database,
         place.username or settings.username,
         place.password or settings.password,

@@ -42,6 +42,7 @@ class Ear:
         self._listeners: list[Listener] = []
         self._random = Random()  # noqa: S311 - it spreads the fleet, it keeps no secret
         self._pause = FIRST_PAUSE
+        self._opening = asyncio.Lock()
         self._task = runtime.spawn(self._listen(), name="listen to Redis")
 
     def add(self, listener: Listener) -> None:
@@ -49,8 +50,9 @@ class Ear:
         self._listeners.append(listener)
 
     async def close(self) -> None:
-        """Stop listening."""
-        self._task.cancel()
+        """Stop listening; a connection that is being made is not left half made, and that is bounded."""
+        async with self._opening:
+            self._task.cancel()
         await asyncio.wait([self._task])
 
     async def _listen(self) -> None:
@@ -61,7 +63,8 @@ class Ear:
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     async def _hear(self) -> None:
-        wire = await self._link.hear(self._news, self._echo)
+        async with self._opening:
+            wire = await self._link.hear(self._news, self._echo)
         echoing = self._runtime.spawn(self._call(), name="try whether Redis is heard")
         try:
             self._tell(News(Change.MISSED))
@@ -90,9 +93,13 @@ class Ear:
 
     async def _call(self) -> None:
         while True:
-            with suppress(StoreError):
-                await self._link.ask(self._echo, ("PUBLISH", self._echo, ""))
+            self._runtime.spawn(self._publish(), name="let an echo of ours go through Redis")
             await self._clock.sleep(ECHO_EVERY)
+
+    async def _publish(self) -> None:
+        """Publish one echo. A task of its own, for it is bounded, and a connection is not left half made."""
+        with suppress(StoreError):
+            await self._link.ask(self._echo, ("PUBLISH", self._echo, ""))
 
     def _tell(self, news: News) -> None:
         loop = asyncio.get_running_loop()

@@ -49,7 +49,7 @@ class Link:
         self._turns = asyncio.Semaphore(connections)
         self._connections = connections
         self._places = _places(place, timeout, dialing, sentinels, keys)
-        self._subject = _subject(place)
+        self._subject = str(place)
         self._hint = ", and whether it speaks TLS there" if place.tls else ""
         self._closed = False
 
@@ -197,13 +197,3 @@ def _places(place: Place, timeout: float, dialing: Dialing, sentinels: Dialing, 
             return Cluster(place, timeout, dialing, keys.probe)
         case _:
             return OneServer(place, timeout, dialing, keys.probe)
-
-
-def _subject(place: Place) -> str:
-    match place.topology:
-        case "sentinel":
-            return f"Redis, master {place.service!r} of the sentinels at {place.addresses[0]},"
-        case "cluster":
-            return f"Redis, the cluster at {place.addresses[0]},"
-        case _:
-            return f"Redis at {place.addresses[0]}"

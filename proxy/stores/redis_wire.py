@@ -7,6 +7,8 @@ for that of the next question.
 """
 
 import socket
+from asyncio import StreamWriter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +20,7 @@ from redis.backoff import NoBackoff
 from proxy.core.secret import Secret
 from proxy.stores.redis_faults import NOT_REDIS, UNREADABLE, GoneError, RefusedError, breakage
 from proxy.stores.redis_scripts import Command
-from proxy.stores.redis_tls import Tls
+from proxy.stores.redis_tls import RedisTlsSettings
 from proxy.stores.redis_url import Address
 
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
@@ -30,7 +32,7 @@ class Dialing:
     """How to reach a server, whichever."""
 
     protocol: int
-    tls: Tls | None = None
+    tls: RedisTlsSettings | None = None
     database: int = 0
     username: str | None = None
     password: Secret | None = None
@@ -43,6 +45,7 @@ class Wire:
         self.address = address
         self._connection = _connection(address, dialing)
         self._tls = dialing.tls
+        self._writer: StreamWriter | None = None
 
     def __repr__(self) -> str:
         return f"<Wire to {self.address}>"
@@ -65,6 +68,7 @@ class Wire:
                 raise GoneError(UNREADABLE) from None
         try:
             await self._connection.connect()
+            self._writer = self._connection._writer
         except (exceptions.RedisError, OSError, ValueError) as error:
             raise _understood(error) from None
 
@@ -112,9 +116,13 @@ class Wire:
 
     async def drop(self) -> None:
         """Close it without asking the other end, which may not be there, and return when it is closed."""
-        if self._connection.is_connected:
-            self._connection._writer.transport.abort()
-        await self._connection.disconnect()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.transport.abort()
+        await self._connection.disconnect(nowait=True)
+        if writer is not None:
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _answer(self) -> Any:
         try:
