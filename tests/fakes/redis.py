@@ -41,6 +41,9 @@ PERMISSIONS: Final = (
 """What docs/reference/stores.md says that the user needs."""
 
 
+_GIVEN: Final[set[int]] = set()
+
+
 def lasting_ports(count: int) -> list[int]:
     """Return ports that nobody listens on, and that no connection will get for its own end: they can be used again."""
     found: list[int] = []
@@ -48,7 +51,8 @@ def lasting_ports(count: int) -> list[int]:
         port = random.randrange(10_000, 30_000)
         with contextlib.suppress(OSError), socket.socket() as trial:
             trial.bind(("127.0.0.1", port))
-            found += [port] if port not in found else []
+            found += {port} - _GIVEN
+            _GIVEN.add(port)
     return found
 
 
