@@ -1,5 +1,6 @@
 """The Redis store keeps the family's promises wherever the Redis is, and takes no contradictory settings."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from tests.compliance.stores import KEY, StoreCompliance, record
 from tests.fakes.redis import PASSWORD, USER, RedisCluster, RedisSentinel, RedisServer
 from tests.fakes.until import until
 from tests.stores.conftest import Opener
+
+NUMBERS = itertools.count(1)
 
 
 def make(url: str, **settings: Any) -> Redis:
@@ -85,9 +88,10 @@ class TestRedisCluster(StoreCompliance):
     @pytest.fixture(autouse=True)
     def _cluster(self, cluster: RedisCluster) -> None:
         self.cluster = cluster
+        self.prefix = f"test-{next(NUMBERS)}"  # members pass news on when they like: no test hears that of another
 
     def make(self) -> Store:
-        return make(self.cluster.url)
+        return make(self.cluster.url, prefix=self.prefix)
 
 
 def settings(**values: Any) -> RedisSettings:
