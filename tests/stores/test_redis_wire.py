@@ -29,10 +29,11 @@ async def wired(port: int, dialing: Dialing | None = None) -> AsyncIterator[Wire
 
 @pytest.mark.parametrize("protocol", [2, 3])
 async def test_it_logs_in_and_chooses_its_database(server: RedisServer, protocol: int) -> None:
-    dialing = Dialing(protocol, database=4, username=USER, password=Secret(PASSWORD))
+    server.do("ACL", "SETUSER", "visitor", "reset", "on", f">{PASSWORD}", "+@connection")
+    dialing = Dialing(protocol, database=4, username="visitor", password=Secret(PASSWORD))
     async with wired(server.port, dialing) as wire:
         (info,) = await wire.ask(("CLIENT", "INFO"))
-    assert f"user={USER} ".encode() in info
+    assert b"user=visitor " in info
     assert b"db=4 " in info
     assert f"resp={protocol}".encode() in info
 
