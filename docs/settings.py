@@ -81,7 +81,7 @@ _LINKS: Final = {
     "equals": "text, number or truth value",
 }
 """Where a key's value has a section of its own, or no type that a word would do for."""
-_OTHER_LINKS: Final = {(RedisSettings, "tls"): "[mapping](#redis-tls)"}
+_OTHER_LINKS: Final[Mapping[tuple[type[BaseModel], str], str]] = {(RedisSettings, "tls"): "[mapping](#redis-tls)"}
 """The same, of keys that mean something else in these records."""
 _FORMS: Final = {
     TypeAdapter(Duration).json_schema()["pattern"]: "duration",
