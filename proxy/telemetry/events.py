@@ -58,6 +58,10 @@ class EventName(StrEnum):
     serving; the store is probed until it answers."""
     RECORD_DAMAGED = "record_damaged"
     """What the token store holds of a credential cannot be read (`detail` says where); the next token replaces it."""
+    RECORD_UNREADABLE = "record_unreadable"
+    """What the token store holds of a credential is sealed with a key that is not configured here, or was written by a
+    newer version (`detail` says which). It is left alone: this process goes on without the fleet, and spends nothing
+    that works only once."""
     STORE_RECOVERED = "store_recovered"
     """The token store answers a probe, and is used again."""
     STORE_AT_RISK = "store_at_risk"

@@ -50,8 +50,8 @@ class Vault:
         self._events = events
         self._followers: defaultdict[str, list[Follower]] = defaultdict(list)
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._damaged: dict[str, int] = {}
-        """The orders of the damaged records that were told of."""
+        self._closed_to_us: dict[str, int] = {}
+        """The orders of the records that cannot be read here, and were told of."""
         self._catching_up: asyncio.Task[None] | None = None
         self._to_catch_up = False
         self._has_missed = False
@@ -154,18 +154,23 @@ class Vault:
         try:
             opened = decode(sealed.open_(self._seal, key, record), record.age, self._clock)
         except UnknownKeyError:
-            raise StoreError(
-                f"the record {key} is sealed with a key that is not configured; add that key to seal.keys"
-            ) from None
+            why = f"the record {key} is sealed with a key that is not configured; add that key to seal.keys"
+            self._tell_once(key, record, EventName.RECORD_UNREADABLE, why)
+            raise StoreError(why) from None
         except UnknownFormatError:
-            raise StoreError(f"the record {key} was written by a newer version; update this one") from None
+            why = f"the record {key} was written by a newer version; update this one"
+            self._tell_once(key, record, EventName.RECORD_UNREADABLE, why)
+            raise StoreError(why) from None
         except (SealError, ValueError):
-            if self._damaged.get(key) != record.order:
-                self._damaged[key] = record.order
-                self._events.record("error", EventName.RECORD_DAMAGED, detail=f"the record {key} cannot be opened")
+            self._tell_once(key, record, EventName.RECORD_DAMAGED, f"the record {key} cannot be opened")
             return TokenRecord(generation=record.order // STEPS, step=record.order % STEPS, is_damaged=True)
-        self._damaged.pop(key, None)
+        self._closed_to_us.pop(key, None)
         return opened
+
+    def _tell_once(self, key: str, record: Record, event: EventName, detail: str) -> None:
+        if self._closed_to_us.get(key) != record.order:
+            self._closed_to_us[key] = record.order
+            self._events.record("error", event, detail=detail)
 
     def _ttl(self, record: TokenRecord, durable: bool) -> float:
         if durable:

@@ -315,7 +315,7 @@ async def test_what_is_not_for_us_to_read_is_an_error_and_stays(world: World, sa
         with refused(remedy):
             await world.vault.save(KEY, world.record(order))
     assert await world.raw() == before
-    assert world.told() == []
+    assert world.told() == ["record_unreadable"]
 
 
 @pytest.mark.parametrize("save", [foreign, newer])
