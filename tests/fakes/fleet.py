@@ -162,6 +162,13 @@ class Fleet:
             while await self.metric("requests_in_flight", route=credential) < count:  # noqa: ASYNC110 - they are others
                 await asyncio.sleep(POLL)
 
+    async def store_is(self, state: str) -> None:
+        """Return once every replica that runs says at `/readyz` that the store is "up", or "down"."""
+        async with asyncio.timeout(PATIENCE):
+            for replica in self.replicas:
+                while replica.is_running and (await replica.readiness())["store"] != state:
+                    await asyncio.sleep(POLL)
+
     async def metric(self, name: str, **labels: str) -> float:
         """Return the sum of that metric over the replicas that run."""
         scrapes = await asyncio.gather(*(replica.metrics() for replica in self.replicas if replica.is_running))
