@@ -27,7 +27,7 @@ import trustme
 
 BINARY: Final = shutil.which("redis-server") or shutil.which("redis-server", path="/usr/sbin:/opt/homebrew/bin")
 MISSING: Final = "needs redis-server (Debian: apt-get install redis, macOS: brew install redis)"
-PATIENCE: Final = 20.0
+PATIENCE: Final = 40.0
 """Seconds after which what has not come about has failed."""
 POLL: Final = 0.01
 SERVICE: Final = "tokens"
@@ -229,8 +229,8 @@ class RedisServer:
         return "\n".join([*lines, *self._options, ""])
 
 
-_PACE: Final = ("info-period", 200, "ping-period", 100, "publish-period", 200, "ask-period", 200)
-"""Milliseconds: sentinels look about ten times as often as they do in earnest."""
+_PACE: Final = ("info-period", 500, "publish-period", 1000)
+"""Milliseconds: sentinels look more often than they do in earnest, but not so often that they fight over a failover."""
 
 
 class RedisSentinel:
@@ -283,7 +283,7 @@ class RedisSentinel:
                     RedisServer(
                         f"sentinel monitor {SERVICE} 127.0.0.1 {port} 2",
                         f"sentinel down-after-milliseconds {SERVICE} 500",
-                        f"sentinel failover-timeout {SERVICE} 3000",
+                        f"sentinel failover-timeout {SERVICE} 5000",
                         sentinel=True,
                     )
                 )

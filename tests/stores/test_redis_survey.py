@@ -9,6 +9,7 @@ from proxy.stores.redis_survey import facts, has_replicas, risks_of_place, risks
 from proxy.stores.redis_url import parse
 from tests.compliance.stores import KEY, record
 from tests.fakes.redis import RedisCluster, RedisSentinel, RedisServer
+from tests.fakes.scripted_redis import ScriptedRedis
 from tests.stores.conftest import Opener
 
 INFO = b"# Memory\r\nused_memory:1\r\nmaxmemory_policy:noeviction\r\n\r\n# Odd\xff\r\nline\r\n"
@@ -103,7 +104,7 @@ async def test_a_ping_leaves_nothing_that_lasts_and_is_no_record(opened: Opener,
 
 
 async def test_many_keys_are_listed_once_each(opened: Opener, server: RedisServer) -> None:
-    store = opened(server.url, timeout="1s")
+    store = opened(server.url, timeout="10s")
     wanted = {f"token/many/{number}" for number in range(2_000)}
     await asyncio.gather(*(store.save(key, record()) for key in wanted))
     server.do("SET", "countersign:{odd\xff", "planted")
@@ -111,6 +112,15 @@ async def test_many_keys_are_listed_once_each(opened: Opener, server: RedisServe
     listed = store.keys()
     found = [key async for key in listed]
     assert sorted(found) == sorted(wanted)
+
+
+async def test_a_key_that_a_server_tells_of_twice_is_listed_once(opened: Opener) -> None:
+    name = b"countersign:{token/twice/1}:record"
+    page = b"*2\r\n$1\r\n%d\r\n*2\r\n" + b"$%d\r\n%s\r\n" % (len(name), name) * 2
+    answers = iter([page % 7, page % 0])
+    async with ScriptedRedis(lambda command: next(answers)) as redis:
+        listed = opened(redis.url).keys()
+        assert [key async for key in listed] == ["token/twice/1"]
 
 
 async def test_a_server_that_cannot_be_written_to_does_not_answer_a_ping(
