@@ -1,18 +1,21 @@
 """The TLS context for a Redis: whom to believe, and the certificate to show."""
 
 import ssl
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from proxy.core.settings import ConfigFile, Settings
 
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Whom to believe and how to prove ourselves. Verification and host name are not up for choice."""
 
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
+class RedisTlsSettings(Settings):
+    """How Redis and Countersign prove themselves to each other. Verification cannot be switched off."""
+
+    ca: ConfigFile | None = None
+    """A PEM file with the authorities to believe instead of the system's."""
+    certificate: ConfigFile | None = None
+    """A PEM file with the client certificate, and the ones between it and its authority."""
+    key: ConfigFile | None = None
+    """A PEM file with the certificate's private key, unless that stands in the same file."""
 
     def context(self) -> ssl.SSLContext:
         """Return a context of the files as they are now.

@@ -65,6 +65,15 @@ class Place:
     username: str | None = None
     password: Secret | None = None
 
+    def __str__(self) -> str:
+        match self.topology:
+            case "sentinel":
+                return f"Redis, master {self.service!r} of the sentinels at {self.addresses[0]},"
+            case "cluster":
+                return f"Redis, the cluster at {self.addresses[0]},"
+            case "server":
+                return f"Redis at {self.addresses[0]}"
+
 
 def parse(url: str) -> Place:
     """Return what the URL says.
