@@ -34,7 +34,7 @@ from proxy.stores.redis_tls import RedisTlsSettings
 from proxy.stores.redis_url import Address, Place
 
 SHARE: Final = 4
-"""A sentinel may take this part of a question's time."""
+"""A sentinel, or a member that the URL names, may take this part of a question's time to say who is where."""
 BACKSTOP: Final = 2
 """So many times a question's time passes until a call gives itself up that nobody waits for."""
 MOST_MOVES: Final = 5
@@ -212,6 +212,7 @@ class Cluster(Servers):
         self._map.connection_kwargs["connection_class"] = login.kind(Connection, SSLConnection)
         for node in self._map.startup_nodes.values():
             node.connection_class = self._map.connection_kwargs["connection_class"]
+            node.connection_kwargs |= login.options(1 / SHARE)
 
     async def of(self, name: str) -> Where:
         """Return the member that has the slot of that name."""

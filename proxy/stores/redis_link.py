@@ -56,6 +56,7 @@ class Link:
         self._servers: Servers = servers(place, login, sentinels)
         self._subject = str(place)
         self._hint = ", and whether it speaks TLS there" if place.tls else ""
+        self._calls = set[asyncio.Task[_Outcome]]()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -71,6 +72,8 @@ class Link:
             raise StoreError("the connections to Redis are closed, for the process takes its leave")
         question = _Question(name, commands)
         call: asyncio.Task[_Outcome] = self._runtime.spawn(self._take_turn(question), name="ask Redis")
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
         try:
             await _patiently(call, self._timeout + PATIENCE)
         finally:
@@ -106,11 +109,9 @@ class Link:
 
     async def close(self) -> None:
         """Answer nothing more; what is under way is answered, and that is bounded."""
-        if self._closed:
-            return
         self._closed = True
-        for _ in range(self._connections):
-            await self._turns.acquire()
+        if self._calls:
+            await asyncio.wait(self._calls)
         await self._servers.close()
 
     async def _take_turn(self, question: _Question) -> _Outcome:

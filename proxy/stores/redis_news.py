@@ -1,9 +1,9 @@
 """What the fleet tells each other through Redis: the form of a message, and the ear that never stops listening.
 
 Theory. The ear has a client of its own. When its connection ends, it opens another one, after a pause that grows and
-has jitter; whenever it hears again it says MISSED, for nobody knows what was said meanwhile. That a connection is open does
-not mean that it hears: its server may hang, may be cut off, or may be master no more. So the ear publishes an echo for
-itself, by the way that every message takes, and when it does not hear that for `SILENCE`, it begins anew.
+has jitter; whenever it hears again it says MISSED, for nobody knows what was said meanwhile. That a connection is open
+does not mean that it hears: its server may hang, may be cut off, or may be master no more. So the ear publishes an echo
+for itself, by the way that every message takes, and when it does not hear that for `SILENCE`, it begins anew.
 """
 
 import asyncio

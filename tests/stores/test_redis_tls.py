@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.stores.base import StoreError
-from proxy.stores.redis_tls import Tls
+from proxy.stores.redis_tls import RedisTlsSettings
 from tests.compliance.stores import KEY, contents, record
 from tests.fakes.redis import Certificates, RedisServer
 from tests.stores.conftest import Opener
@@ -78,10 +78,10 @@ async def test_files_that_were_replaced_are_read_again_for_the_next_connection(
 
 
 def test_connections_share_a_context_that_verifies(certificates: Certificates) -> None:
-    tls = Tls(certificates.ca, certificates.client, certificates.client_key)
-    context = tls.context()
-    assert context is Tls(certificates.ca, certificates.client, certificates.client_key).context()
-    assert context is not Tls(certificates.ca).context()
+    ours = {"ca": certificates.ca, "certificate": certificates.client, "key": certificates.client_key}
+    context = RedisTlsSettings(**ours).context()
+    assert context is RedisTlsSettings(**ours).context()
+    assert context is not RedisTlsSettings(ca=certificates.ca).context()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2

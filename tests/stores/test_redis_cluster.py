@@ -1,0 +1,155 @@
+"""In a cluster each key is asked of the member that has it, wherever it was moved."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from proxy.stores.base import Change, News, StoreError
+from proxy.stores.redis import Redis
+from proxy.stores.redis_client import MOST_MOVES
+from tests.compliance.stores import KEY, contents, record
+from tests.fakes.redis import Certificates, RedisCluster, RedisServer
+from tests.fakes.scripted_redis import ScriptedRedis, by_name
+from tests.fakes.until import until
+from tests.stores.conftest import Opener
+
+
+def keys_of(cluster: RedisCluster) -> Iterator[tuple[RedisServer, str]]:
+    """Yield a key of each master."""
+    found: set[int] = set()
+    for number in range(1000):
+        key = f"token/spread/{number}"
+        master = cluster.master_of(f"{{{key}}}")
+        if master.port not in found:
+            found.add(master.port)
+            yield master, key
+        if len(found) == 3:
+            return
+
+
+async def saved_in_the_end(store: Redis, key: str) -> float:
+    start, order = time.monotonic(), int(time.time() * 1000)
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await store.save(key, record(order))
+            except StoreError:
+                await asyncio.sleep(0.05)
+            else:
+                return time.monotonic() - start
+
+
+async def test_keys_are_spread_over_the_members(opened: Opener, cluster: RedisCluster) -> None:
+    store = opened(cluster.url)
+    keys = dict(keys_of(cluster))
+    await asyncio.gather(*(store.save(key, record(data=key.encode())) for key in keys.values()))
+    assert {master.do("DBSIZE") for master in keys} == {1}
+    listed = store.keys()
+    assert sorted([key async for key in listed]) == sorted(keys.values())
+    await store.ping()
+    assert len(await store.risks()) == 0
+
+
+async def test_one_seed_is_enough_and_seeds_that_are_gone_are_passed_over(
+    opened: Opener, cluster: RedisCluster
+) -> None:
+    for ports in ([cluster.members[5].port], [1, 2, cluster.members[1].port]):
+        store = opened("redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports))
+        await store.save(KEY, record())
+        assert await contents(store) == (1, record().data)
+
+
+async def test_a_seed_that_hangs_is_passed_over(opened: Opener, cluster: RedisCluster) -> None:
+    async with ScriptedRedis(by_name({b"CLUSTER": None})) as hangs:
+        store = opened(f"redis+cluster://127.0.0.1:{hangs.port},127.0.0.1:{cluster.members[0].port}", timeout="400ms")
+        await store.save(KEY, record())
+        assert await contents(store) == (1, record().data)
+        await store.close()
+
+
+async def test_members_may_be_reached_by_tls(opened: Opener, cluster: RedisCluster, certificates: Certificates) -> None:
+    tls = {"ca": certificates.ca, "certificate": certificates.client, "key": certificates.client_key}
+    store = opened(cluster.tls_url, tls=tls, timeout="2s")
+    for _, key in keys_of(cluster):
+        await store.save(key, record())
+        assert await contents(store, key) == (1, record().data)
+
+
+async def test_a_key_is_followed_while_and_after_its_slot_is_moved(opened: Opener, cluster: RedisCluster) -> None:
+    store = opened(cluster.url)
+    (source, key), (target, _), (_, _) = keys_of(cluster)
+    slot, name = source.do("CLUSTER", "KEYSLOT", key), f"countersign:{{{key}}}:record"
+    await store.save(key, record(1))
+    with cluster.moving(slot, source, target):
+        assert await contents(store, key) == (1, record().data)
+        source.do("MIGRATE", "127.0.0.1", target.tls_port, name, 0, 1000)
+        assert await contents(store, key) == (1, record().data)
+        await store.save(key, record(2))
+        lease = await store.acquire(key)
+        assert lease is not None
+    assert await contents(store, key) == (2, record().data)
+    await lease.release()
+    assert target.do("EXISTS", name) == 1
+    with cluster.moving(slot, target, source):
+        target.do("DEL", name)
+    assert await contents(store, key) is None
+
+
+async def test_a_master_that_dies_costs_its_own_keys_until_its_replica_takes_over(
+    opened: Opener, cluster: RedisCluster
+) -> None:
+    store = opened(cluster.url)
+    heard: list[News] = []
+    store.listen(heard.append)
+    (dying, lost), (_, other), (_, _) = keys_of(cluster)
+    await store.save(lost, record())
+    await store.save(other, record())
+    dying.kill()
+    try:
+        start = time.monotonic()
+        with pytest.raises(StoreError, match="refuses the connection"):
+            await store.load(lost)
+        assert time.monotonic() - start < 0.6
+        assert await saved_in_the_end(store, lost) < 15
+        heard.clear()
+        assert await saved_in_the_end(store, other) < 15
+        await saved_in_the_end(store, other)
+        await until(lambda: any(news.change in {Change.SAVED, Change.MISSED} for news in heard))
+    finally:
+        dying.start()
+        await asyncio.to_thread(cluster.settle)
+
+
+async def test_members_that_send_us_to_each_other_are_not_asked_for_ever(opened: Opener) -> None:
+    map_ = "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n"
+    elsewhere = "-MOVED 1 127.0.0.1:{port}\r\n"
+    answers: dict[bytes, bytes | None] = {}
+    async with ScriptedRedis(by_name(answers)) as one:
+        answers[b"CLUSTER"] = map_.format(port=one.port).encode()
+        answers[b"EVALSHA"] = elsewhere.format(port=one.port).encode()
+        store = opened(f"redis+cluster://127.0.0.1:{one.port}")
+        with pytest.raises(StoreError, match="do not agree on who keeps our keys"):
+            await store.load(KEY)
+        assert [command[0] for command in one.commands].count(b"EVALSHA") == 2 * MOST_MOVES
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"*0\r\n",
+        b"+OK\r\n",
+        b"*1\r\n$7\r\nplanted\r\n",
+        b"*1\r\n*3\r\n:0\r\n:5\r\n*2\r\n$7\r\nplanted\r\n$4\r\nport\r\n",
+        b"-CLUSTERDOWN The cluster is down\r\n",
+        b"-ERR This instance has cluster support disabled\r\n",
+    ],
+)
+async def test_a_map_that_cannot_be_read_is_an_error(opened: Opener, answer: bytes) -> None:
+    async with ScriptedRedis(by_name({b"CLUSTER": answer})) as odd:
+        store = opened(f"redis+cluster://127.0.0.1:{odd.port}")
+        with pytest.raises(StoreError, match="Redis, the cluster at"):
+            await store.load(KEY)
+        await store.close()
