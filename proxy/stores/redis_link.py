@@ -17,7 +17,8 @@ from redis.asyncio import Redis
 from proxy.core.settings import spell_duration
 from proxy.net.runtime import Runtime
 from proxy.stores.base import StoreError, StoreTimeoutError
-from proxy.stores.redis_client import Login, Servers, Where, servers
+from proxy.stores.redis_client import Login, Pool
+from proxy.stores.redis_cluster import Cluster
 from proxy.stores.redis_faults import GoneError, RefusedError, refusal
 from proxy.stores.redis_scripts import SCRIPTS, Command, Keys
 from proxy.stores.redis_url import Place
@@ -41,7 +42,7 @@ class _Question:
     name: str
     commands: tuple[Command, ...]
     has_begun: bool = False
-    where: Where = None
+    where: Any = None
 
 
 class Link:
@@ -53,7 +54,9 @@ class Link:
         self._timeout = login.timeout
         self._connections = login.connections
         self._turns = asyncio.Semaphore(login.connections)
-        self._servers: Servers = servers(place, login, sentinels)
+        self._servers: Pool | Cluster = (
+            Cluster(place, login) if place.topology == "cluster" else Pool(place, login, sentinels)
+        )
         self._subject = str(place)
         self._hint = ", and whether it speaks TLS there" if place.tls else ""
         self._calls = set[asyncio.Task[_Outcome]]()

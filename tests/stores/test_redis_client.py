@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from proxy.core.secret import Secret
 from proxy.stores.base import Change, News, Record, StoreError
+from proxy.stores.redis_client import Login
 from tests.compliance.stores import KEY, contents, record
-from tests.fakes.redis import SERVICE, Certificates, RedisSentinel, RedisServer, wait_until
+from tests.fakes.redis import PASSWORD, SERVICE, USER, Certificates, RedisSentinel, RedisServer, wait_until
 from tests.fakes.scripted_redis import ScriptedRedis, by_name
 from tests.stores.conftest import Opener
 
@@ -31,6 +33,21 @@ async def saved_in_the_end(store: Any, data: bytes) -> float:
                 await asyncio.sleep(0.02)
             else:
                 return time.monotonic() - start
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+async def test_it_logs_in_and_chooses_its_database(opened: Opener, server: RedisServer, protocol: int) -> None:
+    server.do("CLIENT", "KILL", "TYPE", "normal")
+    store = opened(f"redis://127.0.0.1:{server.port}/4", username=USER, password=PASSWORD, protocol=protocol)
+    await store.save(KEY, record())
+    (client,) = [line for line in server.do("CLIENT", "LIST").decode().splitlines() if f" user={USER} " in line]
+    assert " db=4 " in client
+    assert f" resp={protocol}" in client or "resp=" not in client
+    assert "lib-name=" not in client or "lib-name= " in client
+
+
+def test_who_we_are_shows_no_password() -> None:
+    assert "planted" not in repr(Login(0.25, 16, 3, None, "user", Secret("planted")))
 
 
 async def test_a_failover_is_followed(opened: Opener, sentinel: RedisSentinel) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.stores.base import Change, News, StoreError
 from proxy.stores.redis import Redis
-from proxy.stores.redis_client import MOST_MOVES
+from proxy.stores.redis_cluster import MOST_MOVES
 from tests.compliance.stores import KEY, contents, record
 from tests.fakes.redis import Certificates, RedisCluster, RedisServer
 from tests.fakes.scripted_redis import ScriptedRedis, by_name
@@ -82,6 +82,7 @@ async def test_a_key_is_followed_while_and_after_its_slot_is_moved(opened: Opene
     (source, key), (target, _), (_, _) = keys_of(cluster)
     slot, name = source.do("CLUSTER", "KEYSLOT", key), f"countersign:{{{key}}}:record"
     await store.save(key, record(1))
+    await asyncio.gather(*(store.load(name) for _, name in keys_of(cluster) for _ in range(8)))  # more connections
     with cluster.moving(slot, source, target):
         assert await contents(store, key) == (1, record().data)
         source.do("MIGRATE", "127.0.0.1", target.tls_port, name, 0, 1000)

@@ -1,6 +1,7 @@
 """Every server is looked at: what it keeps, whether it can be written to, and how it is run."""
 
 import asyncio
+from math import inf
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from proxy.stores.redis_survey import has_replicas, risks_of_place, risks_of_ser
 from proxy.stores.redis_url import parse
 from tests.compliance.stores import KEY, record
 from tests.fakes.redis import RedisCluster, RedisSentinel, RedisServer
+from tests.fakes.scripted_redis import Forwarder
+from tests.fakes.until import until
 from tests.stores.conftest import Opener
 
 EVICTING = "maxmemory-policy allkeys-lru): set maxmemory-policy to noeviction."
@@ -115,3 +118,58 @@ async def test_a_server_that_cannot_be_written_to_does_not_answer_a_ping(
     own_server.do("CONFIG", "SET", "min-replicas-to-write", 1)
     with pytest.raises(StoreError, match="min-replicas-to-write"):
         await store.ping()
+
+
+async def test_a_server_that_was_restarted_has_served_for_moments(opened: Opener, own_server: RedisServer) -> None:
+    store = opened(own_server.url)
+    own_server.restart(empty=False)
+    assert 0.0 <= await store.uptime() < 30.0
+    assert own_server.calls("info") == 1
+
+
+async def test_the_youngest_of_several_servers_counts(opened: Opener, cluster: RedisCluster) -> None:
+    store = opened(cluster.url)
+    masters = [member for member in cluster.members if member.do("ROLE")[0] == b"master"]
+    uptimes = [int(member.do("INFO", "server")["uptime_in_seconds"]) for member in masters]
+    assert abs(await store.uptime() - min(uptimes)) <= 2.0
+
+
+async def test_a_server_that_does_not_say_since_when_it_serves_has_always_served(
+    opened: Opener, server: RedisServer
+) -> None:
+    server.do("ACL", "SETUSER", "silent", "reset", "on", ">pass", "allkeys", "allchannels", "+@all", "-info")
+    assert await opened(f"redis://silent:pass@127.0.0.1:{server.port}").uptime() == inf
+
+
+async def test_another_server_that_took_over_has_served_since_it_was_noticed(
+    opened: Opener, own_server: RedisServer
+) -> None:
+    with RedisServer() as older:
+        async with Forwarder(older.port) as line:
+            await until(lambda: older.do("INFO", "server")["uptime_in_seconds"] >= 2)
+            store = opened(line.url)
+            assert await store.uptime() >= 2.0
+            line.target = own_server.port
+            older.kill()
+            own_server.do("PING")
+            first = await store.uptime()
+            assert first < 1.0
+            assert await store.uptime() >= first
+            await store.close()
+
+
+async def test_keys_that_another_server_would_go_on_listing_are_an_error(
+    opened: Opener, own_server: RedisServer
+) -> None:
+    with RedisServer() as successor:
+        async with Forwarder(own_server.port) as line:
+            store = opened(line.url, timeout="1s")
+            for number in range(1_200):
+                own_server.do("HSET", f"countersign:{{token/{number}}}:record", "order", 1)
+            listed = store.keys()
+            assert await anext(listed)
+            line.target = successor.port
+            own_server.kill()
+            with pytest.raises(StoreError, match="another Redis took over"):
+                assert [key async for key in listed] == []
+            await store.close()
