@@ -77,14 +77,16 @@ class Link:
         call: asyncio.Task[_Outcome] = self._runtime.spawn(self._take_turn(question), name="ask Redis")
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
+        left = self._timeout + PATIENCE
         try:
-            await _patiently(call, self._timeout + PATIENCE)
+            await _patiently(call, left)
+            left = 0.0
         finally:
             if not question.has_begun:
                 call.cancel()
-        if not call.done() or call.cancelled():
-            raise self._late(question)
-        outcome = call.result()
+            elif not call.done():
+                self._runtime.spawn(self._see_off(call, question, left), name="leave a Redis that does not answer")
+        outcome = call.result() if call.done() and not call.cancelled() else TimeoutError()
         if isinstance(outcome, TimeoutError):
             raise self._late(question)
         if isinstance(outcome, GoneError | RefusedError):
@@ -122,7 +124,11 @@ class Link:
             question.has_begun = True
             try:
                 return await self._answers(question)
-            except (GoneError, RefusedError, TimeoutError) as error:
+            except TimeoutError as error:
+                if question.where is not None:
+                    await self._servers.leave(question.where)
+                return error
+            except (GoneError, RefusedError) as error:
                 return error
 
     async def _answers(self, question: _Question) -> list[Any]:
@@ -149,15 +155,22 @@ class Link:
                 raise trouble
             tried_again = True
 
+    async def _see_off(self, call: asyncio.Task[Any], question: _Question, left: float) -> None:
+        """Let a call that nobody waits for come to its end; one that was about to connect is left once more."""
+        if left:  # whoever asked has gone, and Redis may yet answer
+            await _patiently(call, left)
+        while not call.done():
+            if question.where is not None:
+                await self._servers.leave(question.where)
+            await asyncio.wait([call], timeout=self._timeout)
+
     def _late(self, question: _Question) -> StoreError:
-        """Return what to say when there is no answer, and leave whoever owes it."""
+        """Return what to say when there is no answer."""
         if not question.has_begun:
             return StoreError(
                 f"{self._subject} has been asked {self._connections} questions and not answered them yet; find out "
                 "what holds it up, or raise store.connections"
             )
-        if question.where is not None:
-            self._runtime.spawn(self._servers.leave(question.where), name="leave a Redis that does not answer")
         return StoreTimeoutError(
             f"{self._subject} does not answer within {spell_duration(self._timeout)} (store.timeout); find out "
             f"what holds it up{self._hint}"

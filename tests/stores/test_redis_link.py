@@ -227,6 +227,32 @@ async def test_a_process_that_is_always_late_does_not_wait_for_ever() -> None:
     assert 0.1 < time.monotonic() - began < 2 * MOST_STEPS * 0.1 + SLACK
 
 
+async def test_a_caller_who_leaves_costs_the_others_nothing(opened: Opener, own_server: RedisServer) -> None:
+    async with Forwarder(own_server.port) as line:
+        store = opened(line.url)
+        await store.save(KEY, record())
+        caller = asyncio.create_task(store.load(KEY))
+        while own_server.calls("evalsha") < 1:
+            await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait([caller])
+        await until(lambda: opened.runtime.tasks == 0)
+        assert await contents(store) == (1, record().data)
+        assert line.accepted == 1
+        await store.close()
+
+
+async def test_a_question_whose_caller_left_comes_to_its_end_too(opened: Opener, own_server: RedisServer) -> None:
+    store = opened(own_server.url, timeout="100ms")
+    await store.save(KEY, record())
+    with own_server.paused():
+        caller = asyncio.create_task(store.load(KEY))
+        await asyncio.sleep(0.02)
+        caller.cancel()
+        await until(lambda: opened.runtime.tasks == 0)
+    assert caller.cancelled()
+
+
 # A server that refuses
 
 
