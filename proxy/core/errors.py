@@ -48,6 +48,8 @@ class FetchError(Exception):
         """True: asking again cannot help until somebody changes something."""
         self.retry_after = retry_after
         """Seconds the provider asked us to wait, when it said so."""
+        self.unheeded = not asked
+        """True: the endpoint did nothing with what was sent. It was not reached, or turned the request away unread."""
         self.variables: Mapping[str, Secret] = {}
         """What the next fetch needs, when a reply brought that and no token that can be used: the next
         `Token.variables`. Empty: what was held before still counts."""
@@ -85,7 +87,7 @@ class ProxyError(Exception):
     title: ClassVar[str]
     proxy_error: str
     """The error type of RFC 9209 §2.3 for the Proxy-Status header."""
-    counts: ClassVar[bool] = False
+    counts: bool = False
     """Whether a route's breaker counts it as a failure of the upstream, or of the way to its token."""
 
     def __init__(
@@ -170,9 +172,12 @@ class TokenUnavailableError(ProxyError):
     proxy_error = "proxy_internal_error"
     counts = True
 
-    def __init__(self, reason: Reason, detail: str, *, credential: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: Reason, detail: str, *, credential: str, retry_after: float | None = None, asked: bool = True
+    ) -> None:
         super().__init__(detail, retry_after=retry_after, reason=reason.value, credential=credential)
         self.reason = reason
+        self.counts = asked  # what kept us from asking passes by itself, and has nothing to do with the route's way
 
 
 class CircuitOpenError(ProxyError):

@@ -127,4 +127,3 @@ class TokenRequestError(FetchError):
         self.sentence = sentence
         """What was seen, without the remedy; holds no secret."""
         self.unheeded = unheeded or symptom in _UNHEEDED
-        """True: the endpoint did nothing with what was sent. It was not reached, or turned the request away unread."""

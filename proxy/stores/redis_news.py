@@ -18,7 +18,7 @@ from redis.asyncio.client import PubSub
 from proxy.net.runtime import Runtime
 from proxy.stores.base import Change, Listener, News, Record, StoreError
 from proxy.stores.redis_faults import TROUBLE
-from proxy.stores.redis_link import Link
+from proxy.stores.redis_link import STEPS, Link
 from proxy.stores.redis_scripts import Keys
 
 MOST_ORDER: Final = 2**53
@@ -98,15 +98,16 @@ class Ear:
     async def _hear(self, hearing: PubSub) -> None:
         """Pass on what is heard, and return when our own echo was not heard for too long."""
         echoing = self._runtime.spawn(self._call(), name="try whether Redis is heard")
-        echo, now = self._echo.encode(), asyncio.get_running_loop().time
-        deaf_at = now() + SILENCE
+        echo, quiet = self._echo.encode(), 0
         try:
-            while (left := deaf_at - now()) > 0:
-                match await hearing.get_message(timeout=left):
+            while quiet < STEPS:  # one that we were held up in is one, however long it was
+                match await hearing.get_message(timeout=SILENCE / STEPS):
+                    case None:
+                        quiet += 1
                     case {"type": "subscribe", "channel": channel} if channel == echo:
                         self._tell(News(Change.MISSED))
                     case {"type": "message", "channel": channel} if channel == echo:
-                        deaf_at, self._pause = now() + SILENCE, FIRST_PAUSE
+                        quiet, self._pause = 0, FIRST_PAUSE
                     case {"type": "message", "data": bytes() as message} if (news := read(message)) is not None:
                         self._tell(news)
         finally:

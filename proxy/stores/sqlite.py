@@ -126,8 +126,9 @@ class Sqlite(Store):
         self._submit(self._look)  # at once: what is loaded after this call is not older than the first look
 
     async def ping(self) -> None:
-        """Find out whether the database can be written to."""
-        await self._write(tables.touch)
+        """Find out whether the database can be written to, and whether there is room."""
+        await self._write(tables.take_room)
+        await self._write(tables.give_room, is_fleeting=True)
 
     async def risks(self) -> tuple[str, ...]:
         """Return what about the file's place may lose records."""
@@ -143,7 +144,7 @@ class Sqlite(Store):
             await self._worker.close(self._file.close, PATIENCE)
 
     async def _read(self, job: Job[T]) -> T:
-        return await self._call(partial(self._file.read, job, self._clock.monotonic() + PATIENCE))
+        return await self._call(partial(self._ask, job, self._clock.monotonic() + PATIENCE))
 
     async def _write(self, job: Job[T], *, is_fleeting: bool = False) -> T:
         deadline = self._clock.monotonic() + PATIENCE
@@ -174,6 +175,12 @@ class Sqlite(Store):
                 listener(one)
 
     # On the thread
+
+    def _ask(self, job: Job[T], deadline: float) -> T:
+        done = self._file.read(job, deadline)
+        if self._listeners:  # for a thread that is busy has no pauses
+            self._look()
+        return done
 
     def _change(self, job: Job[T], deadline: float, *, is_fleeting: bool = False) -> T:
         done = self._file.write(job, deadline, survives=not is_fleeting)

@@ -14,12 +14,13 @@ from dataclasses import replace
 from typing import Any, Final
 
 from proxy.stores.base import LEASE, Change, News, Record
-from proxy.stores.sqlite_schema import number
 
 KEPT: Final = 1024
 """Numbers of changes that a reader may lag behind before it has to look for itself."""
 PAGE: Final = 512
 """Keys that are listed at a time."""
+ROOM: Final = 16384
+"""Bytes that have to fit in for the database to count as writable."""
 
 _COLUMNS: Final = "ordinal, ttl, saved_at, durable, data"
 
@@ -68,9 +69,14 @@ def sweep(db: sqlite3.Connection, now: float, monotonic: float) -> None:
     db.execute("DELETE FROM lock WHERE until <= ?", (monotonic,))
 
 
-def touch(db: sqlite3.Connection) -> None:
-    """Write something, and change nothing."""
-    db.execute(f"PRAGMA user_version = {number(db, 'user_version')}")
+def take_room(db: sqlite3.Connection) -> None:
+    """Write as much as a large record has, as a lock that nobody can hold: `give_room` or a sweep removes it."""
+    db.execute("INSERT OR REPLACE INTO lock (key, owner, until) VALUES ('', zeroblob(?), 0)", (ROOM,))
+
+
+def give_room(db: sqlite3.Connection) -> None:
+    """Leave the room to those who need it."""
+    db.execute("DELETE FROM lock WHERE key = ''")
 
 
 def is_locked(db: sqlite3.Connection, key: str, monotonic: float) -> bool:

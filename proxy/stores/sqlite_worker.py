@@ -58,6 +58,7 @@ class Worker:
             with suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await asyncio.wrap_future(done)
+                self._thread.join()  # it has nothing left to do but to return
 
     def _run(self) -> None:
         while True:

@@ -89,6 +89,12 @@ class Account:
         if (stored := await self._vault.load(self.key)) is not None:
             self.hear(stored)
 
+    async def newer(self, than: int) -> Held | None:
+        """Return a token of a higher generation that somebody has brought meanwhile, as far as the store says."""
+        with suppress(StoreError):
+            await self.look()
+        return self.usable(than)
+
     async def save(self, record: TokenRecord) -> bool:
         """Let that record count, here and in the store; False: another stands there, and counts.
 

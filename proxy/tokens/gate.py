@@ -128,7 +128,9 @@ class Gate:
         """Return what a request is told that needs a token while the failure stands."""
         wait = max(0.0, failure.until - self._clock.monotonic())
         detail = f"there is no token for {self._credential}: {WORDS[failure.reason]}"
-        return TokenUnavailableError(failure.reason, detail, credential=self._credential, retry_after=wait)
+        return TokenUnavailableError(
+            failure.reason, detail, credential=self._credential, retry_after=wait, asked=failure.asked
+        )
 
     def _record(self, permit: Permit, *, ok: bool) -> None:
         if permit is not None:

@@ -87,6 +87,12 @@ class TokenRecord:
         """Write down that what the token carries is used up from now on."""
         return self._next(spending_since=monotonic, may_be_spent=True)
 
+    def carry(self, variables: Mapping[str, Secret], now: float) -> "TokenRecord":
+        """Keep what the next fetch needs, which came without a token that can be used; one that is held stays."""
+        if self.token is None:
+            return self._next(token=Token(Secret(""), now, variables=variables), is_rejected=True, may_be_spent=False)
+        return self._next(token=replace(self.token, variables=variables), may_be_spent=False)
+
     def fail(self, failure: Failure, identity: str) -> "TokenRecord":
         """Remember why there is no newer token; a token that other settings fetched is not to be used with these."""
         return self._next(
@@ -112,8 +118,7 @@ class TokenRecord:
 
     def is_same_as(self, other: "TokenRecord") -> bool:
         """Tell whether both give the same account of the same token. What two begin to spend is never the same."""
-        mine, theirs = self.token, other.token
-        is_same = self.order == other.order and (mine and mine.value) == (theirs and theirs.value)
+        is_same = self.order == other.order and _content(self.token) == _content(other.token)
         return self is other or (is_same and self.spending_since is None and other.spending_since is None)
 
     def _next(self, **changes: object) -> "TokenRecord":
@@ -122,6 +127,10 @@ class TokenRecord:
 
 NOTHING: Final = TokenRecord()
 """Nobody has ever fetched a token."""
+
+
+def _content(token: Token | None) -> object:
+    return None if token is None else (token.value, token.variables)
 
 
 def _ages(token: Token, now: float) -> tuple[float, float | None]:

@@ -57,12 +57,12 @@ class Refresher:
         """Return a token newer than that generation, or why there is none."""
         account = self._account
         if not self._credential.renewable:  # the token is part of the configuration: nobody else has a newer one
-            return await self._ask(trigger, fail, kept=False)
+            return await self._ask(trigger, than, fail, kept=False)
         began = self._clock.monotonic()
         try:
             turn = await take_turn(account, than, trigger, self._clock, self._random)
         except StoreError as error:
-            return await self._alone(trigger, fail, error)
+            return await self._alone(trigger, than, fail, error)
         finally:
             self._metrics.lock_wait(self._clock.monotonic() - began)
         if not isinstance(turn, Lease):
@@ -91,27 +91,29 @@ class Refresher:
         if trigger is Trigger.REJECTED and record.generation == than and not record.is_rejected:
             await self._account.keep(record.reject(self._clock.now()))  # so that nobody else begins with it
         if self._spending is not None:
-            return await self._spending.spend(lease, trigger, fail)
-        return await self._ask(trigger, fail)
+            return await self._spending.spend(lease, trigger, than, fail)
+        return await self._ask(trigger, than, fail)
 
-    async def _alone(self, trigger: Trigger, fail: Fail, error: StoreError) -> Outcome:
+    async def _alone(self, trigger: Trigger, than: int, fail: Fail, error: StoreError) -> Outcome:
         """Do without the fleet."""
         if self._spending is not None:
             return self._too_risky(fail, error)
         if trigger is Trigger.REJECTED:
             self._account.record = self._account.record.reject(self._clock.now())
         await self._clock.sleep(UNLOCKED_SPREAD * self._random())
-        return await self._ask(trigger, fail)
+        return await self._ask(trigger, than, fail)
 
     def _too_risky(self, fail: Fail, error: StoreError) -> Setback:
         why = f"{error}; what can be spent once is not spent without the fleet's lock"
         return Setback(fail(not_asked(why)), ours=True)
 
-    async def _ask(self, trigger: Trigger, fail: Fail, *, kept: bool = True) -> Outcome:
+    async def _ask(self, trigger: Trigger, than: int, fail: Fail, *, kept: bool = True) -> Outcome:
         account = self._account
         try:
             held, record = await self._fetch(trigger)
         except FetchError as error:
+            if kept and (newer := await account.newer(than)) is not None:
+                return Replacement(newer, fetched=False)
             failure = fail(error)
             if kept:
                 await account.keep(account.record.fail(failure, account.identity))
@@ -123,15 +125,18 @@ class Refresher:
         return Replacement(account.usable(record.generation - 1) or held, fetched=True)
 
     async def _fetch(self, trigger: Trigger) -> tuple[Held, TokenRecord]:
-        """Return a new token, ready for use, and the record that it begins. Raises FetchError."""
-        account = self._account
+        """Return a new token, ready for use, and the record that it begins. Raises FetchError.
+
+        Its generation follows on that which there was when the fetch began: what others bring meanwhile is newer.
+        """
+        account, before = self._account, self._account.record
         began = self._clock.monotonic()
         outcome = Reason.INTERNAL.value
         try:
             token = await self._credential.fetch(account.record.token)
-            self._must_be_alive(token)
-            record = account.record.succeed(token, account.identity, self._clock.now())
-            held = self._render(record.token or token, record.trusted)
+            basis = account.record if account.record.generation == before.generation else before
+            record = basis.succeed(token, account.identity, self._clock.now())
+            held = self._made_ready(record.token or token, record.trusted)
             outcome = FETCH_SUCCEEDED
         except FetchError as error:
             outcome = error.reason.value
@@ -140,6 +145,11 @@ class Refresher:
             self._metrics.fetched(trigger.value, outcome, self._clock.monotonic() - began)
         return held, record
 
-    def _must_be_alive(self, token: Token) -> None:
-        if token.expires_at is not None and token.expires_at <= self._clock.now():
-            raise TokenRequestError(Symptom.EXPIRY_WRONG, "the token had expired when it arrived")
+    def _made_ready(self, token: Token, trusted: float | None) -> Held:
+        try:
+            if token.expires_at is not None and token.expires_at <= self._clock.now():
+                raise TokenRequestError(Symptom.EXPIRY_WRONG, "the token had expired when it arrived")
+            return self._render(token, trusted)
+        except FetchError as error:
+            error.variables = token.variables  # the token is of no use, and what came with it still is
+            raise

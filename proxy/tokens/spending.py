@@ -11,6 +11,7 @@ that does not ends the grant, and the failure says why.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from math import inf
 from typing import Final
 
@@ -18,6 +19,7 @@ from proxy.core.clock import Clock
 from proxy.core.errors import FetchError, Reason
 from proxy.stores.base import Lease, StoreError
 from proxy.tokens.account import Account
+from proxy.tokens.failures import Failure
 from proxy.tokens.held import Held
 from proxy.tokens.outcome import Fail, Outcome, Replacement, Setback, Trigger, not_asked
 from proxy.tokens.record import TokenRecord
@@ -39,24 +41,41 @@ class Spending:
         self._fetch = fetch
         self._clock = clock
 
-    async def spend(self, lease: Lease, trigger: Trigger, fail: Fail) -> Outcome:
+    async def spend(self, lease: Lease, trigger: Trigger, than: int, fail: Fail) -> Outcome:
         """Return the next token, or why there is none."""
         account = self._account
         for is_last in (False, True):
             was_sent_before = account.record.may_be_spent
             if (objection := await self._write_down(lease)) is not None:
-                return Setback(fail(objection), ours=True)
-            spent = account.record.variables
+                newer = await account.newer(than)
+                return Setback(fail(objection), ours=True) if newer is None else Replacement(newer, fetched=False)
+            spent, began = account.record, self._clock.monotonic()
             try:
                 held, record = await self._fetch(trigger)
-                return Replacement(await self._keep(held, record), fetched=True)
+                await self._save(record, began)
+                return Replacement(account.usable() or held, fetched=True)
             except FetchError as error:
-                if error.reason is Reason.INVALID_GRANT and not is_last and await self._has_moved_on(spent):
+                if not error.variables and (newer := await account.newer(than)) is not None:
+                    return Replacement(newer, fetched=False)
+                has_moved_on = account.record.variables != spent.variables
+                if error.reason is Reason.INVALID_GRANT and has_moved_on and not is_last:
                     continue
                 failure = fail(_explained(error, was_sent_before))
-                await account.keep(account.record.fail(failure, account.identity))
+                await self._give_up(spent, began, failure, error, was_sent_before=was_sent_before)
                 return Setback(failure, ours=True)
         raise AssertionError("the second round always returns")
+
+    async def _give_up(
+        self, spent: TokenRecord, began: float, failure: Failure, error: FetchError, *, was_sent_before: bool
+    ) -> None:
+        """Save that the fetch failed, and what its reply brought for the next one all the same."""
+        account = self._account
+        if error.variables:
+            carrying = spent.carry(error.variables, self._clock.now())
+            await self._save(carrying.fail(failure, account.identity), began)
+        else:
+            record = replace(spent, may_be_spent=was_sent_before) if error.unheeded else spent
+            await account.keep(record.fail(failure, account.identity))
 
     async def _write_down(self, lease: Lease) -> FetchError | None:
         """Mark the record as being spent; return why it is not to be spent now."""
@@ -65,7 +84,8 @@ class Spending:
             if (wait := await self._doubtful_for(before.spending_since)) > 0:
                 why = "another process may still save what came of what can be spent once"
                 return not_asked(why, retry_after=wait)
-            if not await account.save(before.spend(self._clock.monotonic())) or not lease.is_held:
+            marked = lease.is_held and await account.save(before.spend(self._clock.monotonic()))
+            if not marked or not lease.is_held:
                 return not_asked("another process is renewing what can be spent once")
         except StoreError as error:
             account.record = before
@@ -77,28 +97,22 @@ class Spending:
         back_since = await self._account.store_is_back_since()
         return max(back_since, -inf if since is None else since) + DOUBT - self._clock.monotonic()
 
-    async def _keep(self, held: Held, record: TokenRecord) -> Held:
-        """Save what the fetch brought, whatever others have saved meanwhile: of two, what was issued later counts."""
-        account = self._account
+    async def _save(self, record: TokenRecord, began: float) -> None:
+        """Save what came of the fetch that began then, in monotonic seconds, whatever others have saved meanwhile.
+
+        What was issued to them since then came of a later fetch, and counts; anything older gives way.
+        """
+        account, clock = self._account, self._clock
         for _ in range(SAVE_TRIES):
             try:
                 if await account.save(record):
                     break
                 standing = account.record
-                if standing.issued_at > record.issued_at:
+                if clock.now() - standing.issued_at < clock.monotonic() - began:
                     break
                 record = record.renumber(standing.generation + 1)
             except StoreError:
-                await self._clock.sleep(SAVE_PAUSE)
-        return account.usable() or held
-
-    async def _has_moved_on(self, spent: object) -> bool:
-        """Look whether another process has brought what follows on what was refused."""
-        try:
-            await self._account.look()
-        except StoreError:
-            return False
-        return self._account.record.variables != spent
+                await clock.sleep(SAVE_PAUSE)
 
 
 def _explained(error: FetchError, was_sent_before: bool) -> FetchError:

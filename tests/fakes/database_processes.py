@@ -5,7 +5,6 @@ They are forked from a process that has imported everything, so that one is ther
 """
 
 import asyncio
-import multiprocessing
 import time
 from collections.abc import Callable, Coroutine
 from itertools import count
@@ -18,15 +17,13 @@ from proxy.core.clock import SystemClock
 from proxy.net.runtime import Runtime
 from proxy.stores.base import Lease, News, Record
 from proxy.stores.sqlite import Sqlite, SqliteSettings
+from tests.fakes.forks import FORKS
 
 PATIENCE: Final = 20.0
 """Seconds within which a process says what it has to say, on a machine that is busy with other things."""
 LOCKED: Final = "token/locked/0"
 KEYS: Final = 5
 """How many keys `write` writes to in turn."""
-
-_FORKS: Final = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["pytest", __name__])
 
 Say = Callable[[Any], None]
 
@@ -35,8 +32,8 @@ class Process:
     """One process that does one thing."""
 
     def __init__(self, does: Callable[..., Coroutine[Any, Any, None]], path: Path, *args: Any) -> None:
-        self._hearing, saying = _FORKS.Pipe(duplex=False)
-        self._process = _FORKS.Process(target=_run, args=(does, path, saying, args), daemon=True)
+        self._hearing, saying = FORKS.Pipe(duplex=False)
+        self._process = FORKS.Process(target=_run, args=(does, path, saying, args), daemon=True)
         self._process.start()
         saying.close()
 

@@ -2,7 +2,8 @@
 
 In a test: `async with Proxy(config) as proxy: ... proxy.url`. The configuration says callers, credentials and routes;
 listeners, store and the admin key are added here. Leaving the block sends SIGTERM and fails the test unless the process
-ends with code 0, without a traceback and without a log line of level error that the test did not expect.
+ends with code 0, without a traceback and without a log line of level error that the test did not expect. A process that
+was killed is asked for no exit code.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -17,12 +19,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fakes import proc
+from tests.fakes.forks import Forked
 
 REPOSITORY: Final = Path(__file__).parents[2]
 ADMIN_KEY: Final = "an-admin-key-of-the-tests"
@@ -32,15 +35,24 @@ STOP: Final = 20.0
 """Seconds until the process must have ended after SIGTERM."""
 POLL: Final = 0.02
 """Seconds between two looks at something that the process is about to do."""
+PORTS: Final = (10_000, 32_000)
+"""From where to where: what systems give to outgoing connections begins at 32768 or above."""
+LONGEST_LINE: Final = 1024 * 1024
+"""Bytes of a line of the log."""
+
+Launched = asyncio.subprocess.Process | Forked
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on at the moment."""
+    """Return ports that nobody listens on at the moment, and that no outgoing connection will be given."""
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
+        ports: list[int] = []
+        while len(ports) < count:
+            port = random.randrange(*PORTS)
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                ports.append(port)
+        return ports
 
 
 async def listening(port: int, *, deadline: float = START) -> None:
@@ -57,12 +69,12 @@ async def listening(port: int, *, deadline: float = START) -> None:
                 return
 
 
-def completed(config: str, proxy: int, admin: int, metrics: int) -> str:
-    """Return the configuration with listeners on these ports, store and admin key."""
+def completed(config: str, proxy: int, admin: int, metrics: int, *, store: str = "{kind: memory}") -> str:
+    """Return the configuration with listeners on these ports, store (in YAML's flow style) and admin key."""
     digest = hashlib.sha256(ADMIN_KEY.encode()).hexdigest()
     return f"""
 listen: {{proxy: '127.0.0.1:{proxy}', admin: '127.0.0.1:{admin}', metrics: '127.0.0.1:{metrics}'}}
-store: {{kind: memory}}
+store: {store}
 admin: {{keys: {{ops: 'sha256:{digest}'}}}}
 {config}
 """
@@ -80,10 +92,18 @@ class Samples(dict[tuple[str, frozenset[tuple[str, str]]], float]):
 class Proxy:
     """The process `countersign run`, ready to be used while its block runs."""
 
+    start_limit: ClassVar[float] = START
+
     def __init__(
-        self, config: str, *, expected_errors: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
+        self,
+        config: str,
+        *,
+        store: str = "{kind: memory}",
+        expected_errors: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.config = config
+        self.store = store
         self.expected_errors = expected_errors
         """Texts of which one must stand in a log line of level error for the line to be forgiven."""
         self.environment = dict(environment or {})
@@ -93,9 +113,10 @@ class Proxy:
         """Every JSON line that the process wrote, in order."""
         self.other_lines: list[str] = []
         """Every other line that it wrote."""
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Launched | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._session: aiohttp.ClientSession | None = None
+        self._was_killed = False
         self._directory = tempfile.TemporaryDirectory(prefix="countersign-")
 
     @property
@@ -105,6 +126,11 @@ class Proxy:
         return self._process.pid
 
     @property
+    def is_running(self) -> bool:
+        """True from the start to the end of the process."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
     def config_file(self) -> Path:
         """The configuration that the process reads."""
         return Path(self._directory.name) / "countersign.yaml"
@@ -112,20 +138,13 @@ class Proxy:
     def write_config(self, config: str) -> None:
         """Put a configuration in place of the running one, in one step."""
         draft = self.config_file.with_suffix(".draft")
-        draft.write_text(completed(config, self.port, self.admin_port, self.metrics_port))
+        text = completed(config, self.port, self.admin_port, self.metrics_port, store=self.store)
+        draft.write_text(text)
         draft.rename(self.config_file)
 
     async def __aenter__(self) -> Self:
         self.write_config(self.config)
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "proxy", "run", "--config", str(self.config_file)),
-            cwd=REPOSITORY,
-            env={**os.environ, **self.environment},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=1024 * 1024,
-        )
+        self._process = await self._launch()
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._readers = [
@@ -144,10 +163,17 @@ class Proxy:
     ) -> None:
         try:
             if kind is None:
-                assert await self.stop() == 0, self.story()
+                assert self._was_killed or await self.stop() == 0, self.story()
                 self.check_log()
         finally:
             await self._kill()
+
+    async def kill(self) -> None:
+        """End the process where it stands: SIGKILL."""
+        assert self._process is not None
+        self._was_killed = True
+        self._process.kill()
+        await self._process.wait()
 
     async def stop(self) -> int:
         """Send SIGTERM and return the exit code."""
@@ -197,6 +223,11 @@ class Proxy:
         """Return a scrape as it is on the wire."""
         return await self._get(self.metrics_port, "/metrics")
 
+    async def readiness(self) -> dict[str, Any]:
+        """Return what `/readyz` says of a process that is ready."""
+        answer: dict[str, Any] = json.loads(await self._get(self.metrics_port, "/readyz"))
+        return answer
+
     async def admin(self, method: str, path: str, **options: Any) -> Any:
         """Ask the admin API with the admin key, and return the JSON answer; fails on an error status."""
         assert self._session is not None
@@ -231,6 +262,17 @@ class Proxy:
         """Return how many deleted files the process holds open: bodies remembered on disk."""
         return sum(target.endswith("(deleted)") for target in proc.descriptors(self.pid))
 
+    async def _launch(self) -> Launched:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "proxy", "run", "--config", str(self.config_file)),
+            cwd=REPOSITORY,
+            env={**os.environ, **self.environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=LONGEST_LINE,
+        )
+
     async def _get(self, port: int, path: str) -> str:
         assert self._session is not None
         async with self._session.get(f"http://127.0.0.1:{port}{path}") as answer:
@@ -251,7 +293,7 @@ class Proxy:
 
     async def _ready(self) -> None:
         assert self._process is not None
-        async with asyncio.timeout(START):
+        async with asyncio.timeout(self.start_limit):
             while True:
                 assert self._process.returncode is None, self.story()
                 with contextlib.suppress(aiohttp.ClientError, AssertionError):

@@ -80,7 +80,7 @@ async def test_a_name_that_takes_for_ever_to_resolve_is_bounded_too(
 
     monkeypatch.setattr(asyncio, "open_connection", hang)
     took, said = await timed(opened("redis://redis.example").load(KEY))
-    assert TIMEOUT <= took < TIMEOUT + PATIENCE + SLACK
+    assert TIMEOUT * 0.9 <= took < TIMEOUT + PATIENCE + SLACK
     assert "does not answer within 250ms" in said
 
 

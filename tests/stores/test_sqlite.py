@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from pydantic import ValidationError
@@ -22,7 +23,7 @@ from proxy.stores.sqlite import Sqlite, SqliteSettings
 from tests.compliance.stores import KEY, Ear, StoreCompliance, contents, record
 from tests.fakes.clock import FakeClock
 from tests.fakes.database_processes import LOCKED, Process, add_up, hold, listen, offer, report, write
-from tests.fakes.until import until
+from tests.fakes.until import PATIENCE, until
 
 KILLS: Final = 25
 WITHIN: Final = 0.05
@@ -141,7 +142,7 @@ async def test_nothing_is_opened_before_the_first_use_and_nothing_is_left_open(p
     await store.save(KEY, record())
     assert len(threads()) == 1
     await store.close()
-    await until(lambda: not threads())
+    assert threads() == []
     assert names_beside(path) == [path.name]
     await store.close()
 
@@ -155,7 +156,7 @@ async def test_a_closed_store_does_nothing_more(stores: Maker) -> None:
         with pytest.raises(StoreError, match="was closed"):
             await refused
     store.listen(lambda news: None)
-    await until(lambda: not threads())
+    assert threads() == []
 
 
 async def test_the_loop_runs_on_while_the_database_blocks(stores: Maker, path: Path) -> None:
@@ -172,10 +173,10 @@ async def test_the_loop_runs_on_while_the_database_blocks(stores: Maker, path: P
 async def test_a_database_that_is_held_costs_a_caller_its_patience_and_no_more(
     stores: Maker, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "PATIENCE", 0.3)
     store = stores()
     await store.ping()
-    with held(path):
+    with held(path), monkeypatch.context() as patch:
+        patch.setattr(sqlite, "PATIENCE", 0.3)
         begun = time.monotonic()
         with pytest.raises(StoreTimeoutError, match="held by another process"):
             await store.save(KEY, record())
@@ -204,6 +205,24 @@ async def test_a_file_that_cannot_be_opened_is_tried_again_at_every_use(stores: 
     repair(path)
     await store.save(KEY, record())
     assert await contents(store) == (1, record().data)
+
+
+async def test_a_full_disk_is_down_until_there_is_room(stores: Maker) -> None:
+    store = stores()
+
+    async def pragma(text: str) -> int:
+        job = partial(store._file.read, lambda db: db.execute(f"PRAGMA {text}").fetchone()[0], 0.0)
+        return int(await store._worker.do(job, PATIENCE))
+
+    await store.save(KEY, record())
+    await pragma(f"max_page_count = {await pragma('page_count')}")
+    for refused in (store.save("large", record(data=bytes(tables.ROOM))), store.ping()):
+        with pytest.raises(StoreError, match="cannot grow; make room"):
+            await refused
+    assert await contents(store) == (1, record().data)
+    await pragma("max_page_count = 1000000")
+    await store.ping()
+    await store.save("large", record(data=bytes(tables.ROOM)))
 
 
 async def test_what_may_lose_records_is_told(stores: Maker, path: Path) -> None:
@@ -310,16 +329,25 @@ async def test_a_lease_that_was_lost_takes_the_lock_from_nobody(stores: Maker) -
     assert taken.is_held
 
 
-async def test_a_lock_that_was_asked_for_by_somebody_who_left_is_free(stores: Maker, path: Path) -> None:
-    store = stores()
+async def test_a_lock_that_was_asked_for_by_somebody_who_left_is_free(
+    stores: Maker, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, taking = stores(), threading.Event()
     await store.ping()
+    write = store._file.write
+
+    def begin_to_write(*args: Any, **options: Any) -> Any:
+        taking.set()
+        return write(*args, **options)
+
+    monkeypatch.setattr(store._file, "write", begin_to_write)
     with held(path):
         asking = asyncio.ensure_future(store.acquire(KEY))
-        await store.load(KEY)  # by now it has been seen that nobody has the lock
-        await until(store._worker._queue.empty)  # and the lock is being taken
+        await until(taking.is_set)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
+    await store.ping()  # by now the lock was taken, and let go
     assert await stores().acquire(KEY) is not None
 
 
@@ -338,9 +366,19 @@ async def test_news_is_told_on_the_event_loop(stores: Maker) -> None:
     store, other = stores(), stores()
     told: list[str] = []
     store.listen(lambda news: told.append(threading.current_thread().name))
+    await store.ping()  # by now it hears
     await other.save(KEY, record())
     await until(lambda: told)
     assert told == [threading.current_thread().name]
+
+
+async def test_news_is_heard_however_busy_the_thread_is(stores: Maker) -> None:
+    store, other = stores(), stores()
+    ear = await TestSqliteStore.ear(TestSqliteStore(), store)
+    await other.save(KEY, record())
+    async with asyncio.timeout(PATIENCE):
+        while (ear.heard[-1].change, ear.heard[-1].key) != (Change.SAVED, KEY):
+            await asyncio.gather(*(store.load(KEY) for _ in range(10)))
 
 
 async def test_a_store_to_which_nobody_listens_does_not_look_for_news(stores: Maker) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from proxy.stores import sqlite_file
 from proxy.stores.base import StoreError, StoreTimeoutError
 from proxy.stores.sqlite_file import DatabaseFile
 from proxy.stores.sqlite_schema import MIGRATIONS
@@ -96,7 +97,10 @@ def powerless() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o777])
-def test_the_file_and_those_beside_it_are_private_whatever_the_umask(files: Files, mask: int) -> None:
+def test_the_file_and_those_beside_it_are_private_from_the_start_whatever_the_umask(
+    files: Files, mask: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_file, "_tighten", lambda path: None)
     with umask(mask):
         save(files.open())
     assert {path.suffix for path in files.beside()} == {".db", ".db-wal", ".db-shm"}

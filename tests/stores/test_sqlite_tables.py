@@ -8,13 +8,15 @@ from typing import Final
 import pytest
 
 from proxy.stores.base import LEASE, Change, News, Record
-from proxy.stores.sqlite_schema import prepare
+from proxy.stores.sqlite_schema import number, prepare
 from proxy.stores.sqlite_tables import (
     KEPT,
     PAGE,
+    ROOM,
     changes,
     exchange,
     forget,
+    give_room,
     is_locked,
     keys_after,
     let_go,
@@ -24,7 +26,7 @@ from proxy.stores.sqlite_tables import (
     standing,
     sweep,
     take,
-    touch,
+    take_room,
 )
 
 KEY: Final = "token/billing/0123456789abcdef"
@@ -79,7 +81,7 @@ def test_what_is_handed_in_with_an_age_is_as_young_as_its_save(db: sqlite3.Conne
 
 
 def test_keys_are_listed_page_by_page_in_their_order(db: sqlite3.Connection) -> None:
-    wanted = [f"token/{number:06}" for number in range(PAGE + 3)]
+    wanted = [f"token/{count:06}" for count in range(PAGE + 3)]
     for key in reversed(wanted):
         put(db, key, Record(1, b"data", 60.0), NOW)
     first = keys_after(db, "", NOW)
@@ -99,10 +101,16 @@ def test_a_sweep_forgets_what_has_run_out_and_nothing_else(db: sqlite3.Connectio
     assert is_locked(db, "long", 1301.0)
 
 
-def test_a_touch_changes_nothing(db: sqlite3.Connection) -> None:
-    touch(db)
-    prepare(db)
-    assert newest(db) == 0
+def test_room_that_is_taken_is_given_back_and_is_nothing_that_was_kept(db: sqlite3.Connection) -> None:
+    pages = number(db, "page_count")
+    take_room(db)
+    assert number(db, "page_count") * number(db, "page_size") >= pages * number(db, "page_size") + ROOM
+    assert not is_locked(db, "", 0.0)
+    assert keys_after(db, "", NOW) == []
+    give_room(db)
+    take_room(db)
+    sweep(db, NOW, 1000.0)
+    assert (rows(db, "lock"), newest(db)) == (0, 0)
 
 
 # Locks
@@ -191,14 +199,14 @@ def test_a_record_that_ran_out_meanwhile_is_no_news(db: sqlite3.Connection) -> N
 
 
 def test_old_changes_are_forgotten_and_who_lags_that_far_behind_missed_them(db: sqlite3.Connection) -> None:
-    for number in range(KEPT + 10):
-        put(db, f"token/{number}", Record(1, b"data", 60.0), NOW)
+    for count in range(KEPT + 10):
+        put(db, f"token/{count}", Record(1, b"data", 60.0), NOW)
     assert rows(db, "change") == KEPT
     last, news = changes(db, 9, NOW)
     assert (last, news) == (KEPT + 10, [News(Change.MISSED)])
     last, news = changes(db, 10, NOW)
     assert last == KEPT + 10
-    assert [one.key for one in news] == [f"token/{number}" for number in range(10, KEPT + 10)]
+    assert [one.key for one in news] == [f"token/{count}" for count in range(10, KEPT + 10)]
 
 
 def test_numbers_that_went_back_mean_that_something_was_missed(db: sqlite3.Connection) -> None:

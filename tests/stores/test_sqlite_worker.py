@@ -20,7 +20,7 @@ async def test_the_thread_starts_with_the_first_work_and_ends_with_close() -> No
     assert threads() == []
     assert await worker.do(lambda: threading.current_thread().name, PATIENCE) == NAME
     await worker.close(lambda: None, PATIENCE)
-    await until(lambda: not threads())
+    assert threads() == []
 
 
 async def test_a_worker_that_never_worked_closes_too() -> None:

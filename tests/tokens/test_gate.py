@@ -171,6 +171,17 @@ async def test_who_could_not_ask_blames_no_endpoint_and_need_not_wait_once_it_ca
     assert world.happened() == ["refresh_failed", "refresh_recovered"]
 
 
+def test_a_refusal_counts_for_the_routes_circuit_only_if_the_endpoint_was_asked(world: World) -> None:
+    world.gate.failed(world.gate.enter(), not_asked("the store does not answer"))
+    with pytest.raises(TokenUnavailableError) as caught:
+        world.gate.enter()
+    assert not caught.value.counts
+    world.gate.failed(world.gate.enter(forced=True), transient())
+    with pytest.raises(TokenUnavailableError) as caught:
+        world.gate.enter()
+    assert caught.value.counts
+
+
 async def test_a_failure_of_the_endpoint_is_not_relented(world: World) -> None:
     world.gate.failed(world.gate.enter(), transient())
     world.gate.relent()

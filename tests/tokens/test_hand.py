@@ -23,7 +23,8 @@ STALE, EXPIRED = 240.0, 300.0
 class World:
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.runtime = Runtime(self.clock, lambda name, error: None)
+        self.reported: list[BaseException] = []
+        self.runtime = Runtime(self.clock, lambda name, error: self.reported.append(error))
         self.counts = Metrics().credential("billing")
         self.hand = Hand("billing", self.runtime, self.counts, self.replace)
         self.began = self.clock.monotonic()
@@ -51,6 +52,7 @@ async def world() -> AsyncIterator[World]:
     world = World()
     yield world
     await world.runtime.close()
+    assert world.reported == []
 
 
 # What is held
@@ -172,10 +174,12 @@ async def test_a_token_is_replaced_when_it_grows_stale_though_nobody_used_it_yet
     assert world.asked == [STALE]
 
 
-@pytest.mark.parametrize("use", ["hit", "stale", "wait"])
-async def test_a_token_that_was_used_since_its_planned_refresh_is_replaced_again(world: World, use: str) -> None:
+@pytest.mark.parametrize(("hit", "stale", "wait"), [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 2, 3), (3, 2, 1), (1, 2, 1)])
+async def test_a_token_that_was_used_since_its_planned_refresh_is_replaced_again(
+    world: World, hit: int, stale: int, wait: int
+) -> None:
     world.take(even_if_unused=False)
-    setattr(world.counts, use, 1)
+    world.counts.hit, world.counts.stale, world.counts.wait = hit, stale, wait
     await world.clock.advance(seconds=1000)
     assert world.asked == [STALE]
 
@@ -266,6 +270,12 @@ async def test_a_token_that_is_stale_when_it_comes_is_replaced_soon(world: World
     world.take(world.held(stale=-10.0))
     await world.clock.advance(seconds=SHORTEST)
     assert world.asked == [SHORTEST]
+
+
+async def test_a_token_that_ends_when_it_grows_stale_is_left_to_those_who_want_one(world: World) -> None:
+    world.take(world.held(stale=EXPIRED))
+    await world.clock.advance(seconds=1000)
+    assert world.asked == []
 
 
 async def test_a_wall_clock_that_is_set_back_puts_the_replacement_off(world: World) -> None:

@@ -32,6 +32,7 @@ STEP = {
     "revoke": lambda record: record.revoke(durable=False),
     "revoke what is durable": lambda record: record.revoke(durable=True),
     "spend": lambda record: record.spend(1_000.0),
+    "carry": lambda record: record.carry({"refresh_token": Secret("planted-next")}, NOW),
     "fail": lambda record: record.fail(FAILURE, OURS),
     "succeed": lambda record: record.succeed(token("planted-2"), OURS, NOW),
 }
@@ -182,6 +183,24 @@ def test_a_new_token_carries_something_new_that_nobody_has_spent() -> None:
     assert (after.spending_since, after.may_be_spent) == (None, False)
 
 
+def test_what_came_without_a_token_is_kept_beside_the_one_that_is_held() -> None:
+    after = RECORD.spend(1_000.0).carry({"refresh_token": Secret("planted-next")}, NOW + 60.0)
+    assert after.token == replace(token(), variables={"refresh_token": Secret("planted-next")})
+    assert not after.is_rejected
+    assert not after.may_be_spent
+    assert not after.fail(failed(Reason.MALFORMED_RESPONSE), OURS).may_be_spent
+
+
+def test_what_came_without_a_token_is_kept_though_none_is_held() -> None:
+    after = NOTHING.spend(1_000.0).carry({"refresh_token": Secret("planted-next")}, NOW)
+    assert after.variables == {"refresh_token": Secret("planted-next")}
+    assert after.issued_at == NOW
+    assert after.is_revoked
+    assert after.is_rejected
+    assert not after.is_blank
+    assert not after.may_be_spent
+
+
 # Failed and succeeded
 
 
@@ -254,6 +273,8 @@ def test_two_records_are_the_same_if_they_say_the_same_of_the_same_token() -> No
     "other",
     [
         TokenRecord(OURS, 7, token=token("planted-2")),
+        TokenRecord(OURS, 7, token=replace(token(), variables={"refresh_token": Secret("planted-next")})),
+        TokenRecord(OURS, 7, token=replace(token(), variables={})),
         TokenRecord(OURS, 7),
         TokenRecord(OURS, 7, 1, token=token()),
         TokenRecord(OURS, 8, token=token()),
@@ -268,6 +289,10 @@ def test_of_two_that_begin_to_spend_each_is_told_from_the_other() -> None:
     mine, theirs = RECORD.spend(1_000.0), RECORD.spend(1_000.0)
     assert not mine.is_same_as(theirs)
     assert mine.is_same_as(mine)
+    rejected = RECORD.reject(NOW)
+    assert rejected.order == mine.order
+    assert not rejected.is_same_as(mine)
+    assert not mine.is_same_as(rejected)
 
 
 def test_it_shows_no_secret() -> None:

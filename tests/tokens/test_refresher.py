@@ -293,6 +293,32 @@ async def test_a_holder_that_lost_its_lock_does_not_overwrite_the_token_of_the_n
     assert await world.stored() == ("theirs", 1)
 
 
+async def test_what_is_heard_of_during_a_fetch_is_newer_than_what_the_fetch_brings(world: World) -> None:
+    world.credential.hold()
+    work = asyncio.create_task(world.replace(Trigger.FIRST))
+    await world.clock.advance(seconds=60)
+    await world.plant(7, "theirs")
+    assert world.account.hear(world.record(7, "theirs"))
+    world.credential.release()
+    assert got(await work) == ("theirs", 7)
+    assert await world.stored() == ("theirs", 7)
+
+
+async def test_who_fails_to_fetch_takes_what_another_has_brought_meanwhile(world: World) -> None:
+    world.credential.hold()
+    world.credential.fail(transient())
+    work = asyncio.create_task(world.replace(Trigger.FIRST))
+    await world.clock.advance(seconds=60)
+    await world.plant(7, "theirs")
+    world.credential.release()
+    outcome = await work
+    assert got(outcome) == ("theirs", 7)
+    assert isinstance(outcome, Replacement)
+    assert not outcome.fetched
+    assert world.failures == []
+    assert await world.stored() == ("theirs", 7)
+
+
 async def test_a_configured_token_is_never_given_to_the_store() -> None:
     world = World(StaticCredential)
     assert got(await world.replace(Trigger.FIRST)) == ("planted-1", 1)

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from proxy.core.errors import ProxyError, Reason, TokenUnavailableError
+from proxy.core.errors import FetchError, ProxyError, Reason, TokenUnavailableError
 from proxy.core.secret import Secret
+from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.token import Token
 from proxy.net.runtime import Runtime
 from proxy.stores.base import Change, News
@@ -310,6 +311,102 @@ async def test_a_holder_that_was_paused_does_not_spend_what_the_next_has_spent(f
     assert fleet.issuer.spent == [FIRST]
     assert outcome is not None
     assert value(await fleet.one.source.obtain()) == "planted-101"
+
+
+async def test_a_successor_that_came_without_a_usable_token_is_spent_next(fleet: Fleet) -> None:
+    broken = FetchError(Reason.MALFORMED_RESPONSE, "the token cannot be used")
+    broken.variables = {"refresh_token": Secret("refresh-1")}
+    fleet.one.credential.fail(broken)
+    await fleet.refused(fleet.one)
+    record = await fleet.stored()
+    assert record.variables["refresh_token"].reveal() == "refresh-1"
+    assert not record.may_be_spent
+    assert fleet.one.source.current() is None
+    await fleet.clock.advance(seconds=60)
+    await fleet.obtain(fleet.replica())
+    assert fleet.issuer.spent_each_once
+    assert len(fleet.issuer.spent) == 2
+
+
+async def test_a_token_that_arrives_expired_does_not_take_its_successor_with_it(fleet: Fleet) -> None:
+    fleet.one.credential.lifetime = 0.0
+    await fleet.refused(fleet.one)
+    fleet.one.credential.lifetime = 300.0
+    await fleet.clock.advance(seconds=60)
+    await fleet.obtain(fleet.one)
+    assert fleet.issuer.spent_each_once
+
+
+async def test_a_token_that_is_held_stays_in_use_when_only_its_successor_came(fleet: Fleet) -> None:
+    held = await fleet.obtain(fleet.one)
+    broken = FetchError(Reason.MALFORMED_RESPONSE, "the token cannot be used")
+    broken.variables = {"refresh_token": Secret("refresh-2")}
+    fleet.one.credential.fail(broken)
+    await fleet.clock.advance(seconds=240.5)
+    assert len(fleet.issuer.spent) == 2
+    assert value(fleet.one.source.current()) == held
+    assert await fleet.obtain(fleet.replica()) == held
+    await fleet.clock.advance(seconds=10)
+    assert value(fleet.one.source.current()) != held
+    assert fleet.issuer.spent_each_once
+
+
+async def test_a_request_that_nobody_heeded_has_spent_nothing(fleet: Fleet) -> None:
+    fleet.one.credential.fail(TokenRequestError(Symptom.CONNECT, "POST auth.example cannot be reached"))
+    await fleet.refused(fleet.one)
+    assert not (await fleet.stored()).may_be_spent
+
+
+async def test_a_request_that_went_unanswered_may_have_spent_it(fleet: Fleet) -> None:
+    fleet.one.credential.fail(TokenRequestError(Symptom.TIMEOUT, "POST auth.example did not answer"))
+    await fleet.refused(fleet.one)
+    assert (await fleet.stored()).may_be_spent
+
+
+@pytest.mark.parametrize("hears", [True, False])
+@pytest.mark.parametrize("gets", ["the token", "no answer"])
+async def test_a_holder_that_was_paused_takes_what_others_brought_meanwhile_and_overwrites_nothing(
+    fleet: Fleet, hears: bool, gets: str
+) -> None:
+    fleet.issuer.forgives = True
+    fleet.one.credential.hold()
+    if gets == "no answer":
+        fleet.one.credential.fail(transient())
+    paused = asyncio.create_task(fleet.one.source.obtain())
+    await fleet.clock.advance(seconds=1)
+    fleet.first.shared.held[fleet.one.key].lapse()
+    fleet.first.is_gone = not hears
+    two = fleet.replica()
+    await fleet.clock.advance(seconds=2 * DOUBT)
+    assert await fleet.obtain(two) == "planted-101"
+    assert value(await two.source.refresh()) == "planted-102"
+    fleet.first.is_gone = False
+    fleet.one.credential.release()
+    await fleet.clock.advance(seconds=1)
+    assert value(await paused) == "planted-102"
+    assert fleet.issuer.spent == [FIRST, FIRST, "refresh-1"]
+    record = await fleet.stored()
+    assert record.variables["refresh_token"].reveal() == fleet.issuer.good == "refresh-2"
+    assert fleet.one.source.status().failure is None
+
+
+async def test_a_holder_whose_lease_is_over_writes_nothing_down(fleet: Fleet) -> None:
+    fleet.issuer.punishes = False
+    assert isinstance(fleet.one.credential, SpendingCredential)
+    fleet.one.credential.stepper.stop_at = 0  # before its request
+    paused = asyncio.create_task(fleet.one.source.obtain())
+    await fleet.clock.advance(seconds=1)
+    fleet.first.shared.held[fleet.one.key].lapse()
+    await fleet.clock.advance(seconds=2 * DOUBT)
+    two = fleet.replica()
+    assert await fleet.obtain(two) == "planted-101"
+    two.source.close()
+    await fleet.clock.advance(minutes=10)
+    fleet.one.credential.stepper.go.set()
+    with pytest.raises(TokenUnavailableError):
+        await paused
+    assert fleet.issuer.spent == [FIRST, FIRST]
+    assert (await fleet.stored()).spending_since is None
 
 
 async def test_a_revoked_token_is_gone_and_the_chain_goes_on(fleet: Fleet) -> None:

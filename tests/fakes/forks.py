@@ -1,0 +1,100 @@
+"""Processes that are there within milliseconds: forked from one that has imported everything and done nothing else.
+
+`FORKS` is that one, for whoever has a function to run. `fork` runs the proxy in a process of its own, and what it
+returns is used as a process that asyncio started.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import sys
+from multiprocessing.context import ForkServerProcess
+from multiprocessing.reduction import DupFd
+from pathlib import Path
+from typing import Any, Final
+
+FORKS: Final = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["pytest", "proxy.process", "tests.fakes.database_processes"])
+
+
+class Forked:
+    """One process, and what it writes."""
+
+    def __init__(self, process: ForkServerProcess, stdout: asyncio.StreamReader, stderr: asyncio.StreamReader) -> None:
+        self.stdout = stdout
+        self.stderr = stderr
+        self._process = process
+        self._ended = asyncio.Event()
+        asyncio.get_running_loop().add_reader(process.sentinel, self._end)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, minus the signal that ended it; None: it runs."""
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it where it stands."""
+        self._process.kill()
+
+    async def wait(self) -> int:
+        """Return the exit code when it has ended."""
+        await self._ended.wait()
+        code = self._process.exitcode
+        assert code is not None
+        return code
+
+    def _end(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._process.sentinel)
+        self._process.join()
+        self._ended.set()
+
+
+async def fork(config: Path, *, longest_line: int) -> Forked:
+    """Run the proxy with that configuration."""
+    (stdout, to_stdout), (stderr, to_stderr) = os.pipe(), os.pipe()
+    process = FORKS.Process(target=_run, args=(config, _Descriptor(to_stdout), _Descriptor(to_stderr)), daemon=True)
+    process.start()
+    os.close(to_stdout)
+    os.close(to_stderr)
+    return Forked(process, await _reader(stdout, longest_line), await _reader(stderr, longest_line))
+
+
+class _Descriptor:
+    """An open file that goes along to a process as it is started."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _detach, (DupFd(self._number),)
+
+
+def _detach(sent: Any) -> int:
+    number: int = sent.detach()
+    return number
+
+
+async def _reader(descriptor: int, limit: int) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader(limit=limit)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(descriptor, "rb"))
+    return reader
+
+
+def _run(config: Path, stdout: int, stderr: int) -> None:
+    for number, taken in ((1, stdout), (2, stderr)):
+        os.dup2(taken, number)
+        os.close(taken)
+    from proxy import process  # noqa: PLC0415 - it has been imported already, but not where the tests run
+
+    sys.exit(process.run(config))
