@@ -90,7 +90,7 @@ class Link:
         if isinstance(outcome, TimeoutError):
             raise self._late(question)
         if isinstance(outcome, GoneError | RefusedError):
-            raise StoreError(f"{self._subject} {refusal(outcome)}")
+            raise StoreError(f"{self._subject} {refusal(outcome)}") from outcome
         return outcome
 
     async def names(self) -> Sequence[str]:

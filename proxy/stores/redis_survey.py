@@ -5,6 +5,7 @@ from math import inf
 from typing import Any, Final
 
 from proxy.stores.base import StoreError
+from proxy.stores.redis_faults import RefusedError
 from proxy.stores.redis_link import Link
 from proxy.stores.redis_scripts import MARK_LIFE, Keys
 from proxy.stores.redis_url import Place
@@ -60,11 +61,15 @@ class Uptimes:
         """
         least, since = inf, dict[str, float]()
         for name in await link.names():
-            _, facts = await link.ask(name, ("PING",), ("INFO", "server"))
-            if isinstance(facts, dict):
-                run = str(facts.get("run_id"))
-                since[run] = self._since.get(run, now if self._since else -inf)
-                least = min(least, float(facts.get("uptime_in_seconds", inf)), now - since[run])
+            try:
+                (facts,) = await link.ask(name, ("INFO", "server"))
+            except StoreError as error:
+                if isinstance(error.__cause__, RefusedError) and error.__cause__.code in {"NOPERM", "ERR"}:
+                    continue
+                raise
+            run = str(facts.get("run_id"))
+            since[run] = self._since.get(run, now if self._since else -inf)
+            least = min(least, float(facts.get("uptime_in_seconds", inf)), now - since[run])
         self._since = since or self._since
         return least
 
