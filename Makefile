@@ -79,6 +79,7 @@ tools:
 	command -v curl >/dev/null || missing="$$missing curl"; \
 	command -v nginx >/dev/null || missing="$$missing nginx"; \
 	command -v promtool >/dev/null || missing="$$missing prometheus"; \
+	command -v redis-server >/dev/null || missing="$$missing redis"; \
 	test -z "$$missing" && exit 0; \
 	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
 		echo "Installing$$missing …"; \

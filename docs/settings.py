@@ -28,11 +28,14 @@ from proxy.gateway.settings import (
     TimeoutSettings,
     TlsSettings,
 )
+from proxy.stores.redis import RedisSettings
+from proxy.stores.redis_tls import RedisTlsSettings
 from proxy.tokens.delivery import WebhookSettings
 
 RECORDS: Final[Mapping[str, type[Settings]]] = {
     "listen": ListenSettings,
     "seal": SealSettings,
+    "redis tls": RedisTlsSettings,
     "admin": AdminSettings,
     "drain": DrainSettings,
     "events": EventsSettings,
@@ -78,6 +81,8 @@ _LINKS: Final = {
     "equals": "text, number or truth value",
 }
 """Where a key's value has a section of its own, or no type that a word would do for."""
+_OTHER_LINKS: Final = {(RedisSettings, "tls"): "[mapping](#redis-tls)"}
+"""The same, of keys that mean something else in these records."""
 _FORMS: Final = {
     TypeAdapter(Duration).json_schema()["pattern"]: "duration",
     TypeAdapter(Size).json_schema()["pattern"]: "size",
@@ -120,7 +125,8 @@ def _keys(record: type[BaseModel], names: set[str] | None = None) -> Iterator[st
         yield ""
     for name, field in listed:
         key = field.alias or name
-        about = ", ".join(filter(None, (_type(key, schemas[key]), _default(field, schemas[key]))))
+        type_ = _OTHER_LINKS.get((record, key)) or _type(key, schemas[key])
+        about = ", ".join(filter(None, (type_, _default(field, schemas[key]))))
         yield item(f"**`{key}`** ({about}): {field.description}")
 
 

@@ -32,6 +32,7 @@ STAND_INS: Final = (
     "127.0.0.1:0",
     f"sha256:{'0' * 64}",
     "$.stand-in",
+    "redis://stand-in.example",
     f"{'A' * 43}=",
 )
 """What stands in for a reference that leads nowhere here, until one of them fits."""

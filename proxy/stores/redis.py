@@ -77,7 +77,7 @@ class RedisSettings(StoreSettings):
     tls: RedisTlsSettings = RedisTlsSettings()
     """Certificates, for a URL with `rediss`."""
     protocol: Literal[2, 3] = 3
-    """The version of Redis's protocol; 2 for servers older than Redis 6."""
+    """The version of Redis's protocol; 2 for what stands in front of a Redis and does not speak RESP3."""
     timeout: Annotated[Duration, Field(gt=0)] = 0.25
     """How long one question to Redis may take, connecting included."""
     connections: Annotated[int, Field(gt=0)] = 16

@@ -101,7 +101,7 @@ def refusal(error: RefusedError | GoneError) -> str:
         return "has no connection left; raise its maxclients, or lower store.connections"
     if "unknown command" in error.text:
         if named == "HELLO":
-            return "is older than Redis 6 and does not speak RESP3; set store.protocol to 2"
+            return "does not speak RESP3; set store.protocol to 2"
         return f"does not know {named or 'a command that we need'}; use Redis 6.2 or newer, or Valkey"
     return f"answered with the error {code[:20] if code.isalpha() else 'ERR'}; its log may say more"
 

@@ -17,7 +17,7 @@ from typing import Final, Self
 from proxy.tokens.spending import DOUBT
 from tests.fakes.authorization_server import CLIENT, SECRET
 from tests.fakes.forks import fork
-from tests.fakes.process import LONGEST_LINE, Launched, Proxy
+from tests.fakes.process import LONGEST_LINE, POLL, Launched, Proxy
 from tests.fakes.provider import Provider
 from tests.fakes.raw_client import Answer, RawClient
 from tests.fakes.redis import RedisServer
@@ -140,14 +140,31 @@ class Fleet:
             await caller.send(request(credential))
             return await caller.answer(deadline=PATIENCE)
 
+    async def insist(self, replica: Proxy, credential: str) -> list[Answer]:
+        """Let one caller ask again as often as it is told when, and return all answers."""
+        answers: list[Answer] = []
+        async with RawClient(replica.port) as caller, asyncio.timeout(PATIENCE):
+            while True:
+                await caller.send(request(credential))
+                answers.append(await caller.answer(deadline=PATIENCE))
+                if not (wait := answers[-1].header("Retry-After")):
+                    return answers
+                await asyncio.sleep(float(wait))
+
     async def burst(self, credential: str, *, callers: int, among: Iterable[Proxy] | None = None) -> list[Answer]:
         """Let that many callers ask each replica, all at once."""
         replicas = self.replicas if among is None else list(among)
         return await asyncio.gather(*(self.ask(replica, credential) for _ in range(callers) for replica in replicas))
 
+    async def at_rest(self, credential: str, count: int) -> None:
+        """Return once that many requests for the credential are under way in the replicas that run."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.metric("requests_in_flight", route=credential) < count:  # noqa: ASYNC110 - they are others
+                await asyncio.sleep(POLL)
+
     async def metric(self, name: str, **labels: str) -> float:
-        """Return the sum of that metric over the replicas."""
-        scrapes = await asyncio.gather(*(replica.metrics() for replica in self.replicas))
+        """Return the sum of that metric over the replicas that run."""
+        scrapes = await asyncio.gather(*(replica.metrics() for replica in self.replicas if replica.is_running))
         return sum(scrape.of(f"countersign_{name}", **labels) for scrape in scrapes)
 
     def story(self) -> str:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -33,12 +34,16 @@ SERVICE: Final = "tokens"
 """What the sentinels call the master."""
 USER: Final = "countersign"
 PASSWORD: Final = "a password: of/the @user"
-PERMISSIONS: Final = (
-    "resetkeys ~countersign:* resetchannels &countersign:* -@all +@connection "
-    "+eval +evalsha +hget +hmget +hset +pexpire +del +get +set +type +time +publish +subscribe +scan +wait "
-    "+info +cluster|slots +asking"
-)
-"""What docs/reference/stores.md says that the user needs."""
+_PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "stores.md"
+
+
+def documented_user(password: str) -> list[str]:
+    """Return the command by which the documentation makes Countersign's user."""
+    (command,) = re.findall(r"^redis-cli (ACL SETUSER .*?[^\\\\])$", _PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    return [word.replace("PASSWORD", password) for word in shlex.split(command.replace("\\\n", ""))]
+
+
+_GIVEN: Final[set[int]] = set()
 
 
 def lasting_ports(count: int) -> list[int]:
@@ -48,7 +53,8 @@ def lasting_ports(count: int) -> list[int]:
         port = random.randrange(10_000, 30_000)
         with contextlib.suppress(OSError), socket.socket() as trial:
             trial.bind(("127.0.0.1", port))
-            found += [port] if port not in found else []
+            found += {port} - _GIVEN
+            _GIVEN.add(port)
     return found
 
 

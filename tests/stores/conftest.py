@@ -13,7 +13,7 @@ from proxy.core.clock import Clock, SystemClock
 from proxy.net.runtime import Runtime
 from proxy.stores.redis import Redis, RedisSettings
 from tests.fakes.loops import BOTH
-from tests.fakes.redis import PASSWORD, PERMISSIONS, USER, Certificates, RedisCluster, RedisSentinel, RedisServer
+from tests.fakes.redis import PASSWORD, Certificates, RedisCluster, RedisSentinel, RedisServer, documented_user
 
 ON_SOCKETS: Final = frozenset({"test_redis_link.py"})
 
@@ -30,7 +30,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 @pytest.fixture(scope="session")
 def shared_server(certificates: Certificates) -> Iterator[RedisServer]:
     with RedisServer(certificates=certificates) as server:
-        server.do("ACL", "SETUSER", USER, "on", f">{PASSWORD}", *PERMISSIONS.split())
+        server.do(*documented_user(PASSWORD))
         yield server
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from proxy.stores.base import Change, News, StoreError
+from proxy.stores.base import Change, News, Record, StoreError
 from proxy.stores.redis import Redis
 from proxy.stores.redis_cluster import MOST_MOVES
 from tests.compliance.stores import KEY, contents, record
-from tests.fakes.redis import Certificates, RedisCluster, RedisServer
+from tests.fakes.redis import PASSWORD, USER, Certificates, RedisCluster, RedisServer, documented_user
 from tests.fakes.scripted_redis import ScriptedRedis, by_name
 from tests.fakes.until import until
 from tests.stores.conftest import Opener
@@ -75,6 +75,23 @@ async def test_members_may_be_reached_by_tls(opened: Opener, cluster: RedisClust
     for _, key in keys_of(cluster):
         await store.save(key, record())
         assert await contents(store, key) == (1, record().data)
+
+
+async def test_the_documented_user_has_the_rights_that_a_cluster_needs(opened: Opener, cluster: RedisCluster) -> None:
+    for member in cluster.members:
+        member.do(*documented_user(PASSWORD))
+    store = opened(cluster.url, username=USER, password=PASSWORD)
+    (source, key), (target, _), (_, _) = keys_of(cluster)
+    heard: list[News] = []
+    store.listen(heard.append)
+    await until(lambda: heard)
+    with cluster.moving(slot_of(f"{{{key}}}"), source, target):
+        await store.save(key, Record(1, b"data", 60.0, durable=True))
+        assert await contents(store, key) == (1, b"data")
+    with cluster.moving(slot_of(f"{{{key}}}"), target, source):
+        await store.drop(key, 1)
+    await store.ping()
+    await until(lambda: heard[-1].change is Change.DROPPED)
 
 
 async def test_a_key_is_followed_while_and_after_its_slot_is_moved(opened: Opener, cluster: RedisCluster) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -29,6 +30,8 @@ DOWN = StoreError("the store is down")
 class SlowStore(FlakyStore):
     """Saves only when it `begins`, and answers only when it `ends`."""
 
+    up_for = inf
+
     def __init__(self, settings: MemorySettings, runtime: Runtime) -> None:
         super().__init__(settings, runtime)
         self.begins, self.ends = asyncio.Event(), asyncio.Event()
@@ -40,6 +43,9 @@ class SlowStore(FlakyStore):
         standing = await super().save(key, record)
         await self.ends.wait()
         return standing
+
+    async def uptime(self) -> float:
+        return self.up_for
 
 
 class World:
@@ -409,6 +415,14 @@ async def test_who_knows_nothing_gives_nothing(world: World) -> None:
     assert world.store.asked.get("save", 0) == 0
 
 
+async def test_who_knows_only_of_a_damaged_record_gives_nothing_to_a_store_that_lost_it(world: World) -> None:
+    await world.damage(7 * STEPS)
+    await world.account.look()
+    await world.store.drop(KEY, 7 * STEPS)
+    assert await world.account.catch_up() is None
+    assert await world.stored() is None
+
+
 async def test_nothing_is_written_when_both_know_the_same(world: World) -> None:
     await world.account.save(world.record(7))
     standing = await world.account.catch_up()
@@ -522,8 +536,10 @@ async def test_news_of_the_record_wakes_who_waits_for_it(world: World) -> None:
 
 async def test_others_can_save_what_they_know_from_when_the_store_is_up_and_reached(world: World) -> None:
     assert await world.account.store_is_back_since() < 0.0
-    world.vault.back_since = 990.0
-    assert await world.account.store_is_back_since() == 990.0
+    world.store.up_for = 40.0
+    assert await world.account.store_is_back_since() == world.clock.monotonic() - 40.0
+    world.vault.back_since = world.clock.monotonic() - 10.0
+    assert await world.account.store_is_back_since() == world.clock.monotonic() - 10.0
 
 
 async def test_nothing_is_left_behind_in_a_store_of_our_own(world: World) -> None:

@@ -34,6 +34,9 @@ class LossyStore(FlakyStore):
 
     loses_answers = False
 
+    async def uptime(self) -> float:
+        return 40.0
+
     async def save(self, key: str, record: Record) -> Record:
         standing = await super().save(key, record)
         if self.loses_answers:
@@ -482,6 +485,10 @@ async def test_it_is_remembered_when_the_store_came_back_but_not_when_it_was_fir
     world.store.tell(News(Change.MISSED))
     assert world.vault.back_since == world.clock.monotonic()
     await world.clock.settle()
+
+
+async def test_it_passes_on_for_how_long_the_store_has_served_what_it_holds(world: World) -> None:
+    assert await world.vault.uptime() == 40.0
 
 
 async def test_who_waits_sleeps_on_when_news_was_missed_for_they_look_for_themselves(world: World) -> None:
