@@ -70,7 +70,7 @@ def wait_until(condition: Callable[[], object]) -> None:
     """Block until that is so; a Redis that is not there yet is asked again."""
     end = time.monotonic() + PATIENCE
     while True:
-        with contextlib.suppress(redis.RedisError, OSError):
+        with contextlib.suppress(redis.RedisError, OSError, LookupError):
             if condition():
                 return
         assert time.monotonic() < end, "it did not come about"
@@ -270,7 +270,7 @@ class RedisSentinel:
 
     def settle(self) -> None:
         """Return when the master has its replica and every sentinel knows of everybody."""
-        wait_until(lambda: self.master.do("INFO", "replication")["connected_slaves"] == 1)
+        wait_until(lambda: self.master.do("INFO", "replication")["slave0"]["state"] == "online")
         wait_until(lambda: all(map(_knows_everybody, self.sentinels)))
 
     def __enter__(self) -> Self:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.core.secret import Secret
+from proxy.stores import redis
 from proxy.stores.base import Change, News, Record, StoreError
 from proxy.stores.redis_client import Login
 from tests.compliance.stores import KEY, contents, record
@@ -85,9 +86,10 @@ async def test_a_master_that_dies_is_replaced_by_its_replica(opened: Opener, sen
 
 
 async def test_what_cannot_be_had_again_is_on_the_replica_when_it_is_saved(
-    opened: Opener, sentinel: RedisSentinel
+    opened: Opener, sentinel: RedisSentinel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = opened(sentinel.url, timeout="1s")
+    monkeypatch.setattr(redis, "REPLICA_PATIENCE", 5_000)
+    store = opened(sentinel.url, timeout="10s")
     await asyncio.to_thread(sentinel.settle)
     for order in range(1, 20):
         data = b"%d" % order
