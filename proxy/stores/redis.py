@@ -1,11 +1,15 @@
 """Records in Redis, shared by the fleet: one server, the master that sentinels name, or a cluster.
 
-Theory. Each verb is one script about one key (`redis_scripts`), asked through the link (`redis_link`), which knows
-where to ask and for how long. Redis forgets records and locks by itself when their time is over. What is saved,
-dropped or released is published by the same script, so that nobody can hear of what was not done; the first listener
-opens the ear (`redis_ear`).
+Theory. Each verb is one script about one key (`redis_scripts`), asked through the link (`redis_link`), which knows for
+how long; where to ask is for redis-py's clients to know (`redis_client`). Redis forgets records and locks by itself
+when their time is over. What is saved, dropped or released is published by the same script, so that nobody can hear of
+what was not done; the first listener opens the ear (`redis_news`). Only the holder renews and frees a lock: scripts
+compare the name first. A question for a lock that was never answered may have been heard: then the lock is ours without
+our knowing. So it is freed in the background, lest it stop the whole fleet until its lease is over.
 """
 
+import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
@@ -17,27 +21,32 @@ from proxy.core.secret import Secret
 from proxy.core.settings import Duration
 from proxy.net.runtime import Runtime
 from proxy.stores import redis_survey as survey
-from proxy.stores.base import Change, Lease, Listener, Record, Store, StoreError, StoreSettings
-from proxy.stores.redis_ear import Ear
-from proxy.stores.redis_keys import Keys
+from proxy.stores.base import LEASE, Change, Lease, Listener, Record, Store, StoreError, StoreSettings
+from proxy.stores.lease import RenewedLease
+from proxy.stores.redis_client import Login
 from proxy.stores.redis_link import Link
-from proxy.stores.redis_lock import Locks
-from proxy.stores.redis_news import written
+from proxy.stores.redis_news import Ear, written
 from proxy.stores.redis_scripts import (
+    ACQUIRE,
     DROP,
     LOAD,
     MARK_LIFE,
+    RELEASE,
+    RENEW,
     SAVE,
     SWAP,
     Argument,
+    Keys,
     Script,
     as_record,
     milliseconds,
 )
 from proxy.stores.redis_tls import RedisTlsSettings
 from proxy.stores.redis_url import Place, parse
-from proxy.stores.redis_wire import Dialing
 
+LEASE_MS: Final = round(LEASE * 1000)
+AFTERWARDS: Final = 1.0
+"""Seconds until a lock is freed that may be ours, and between the tries to do so."""
 REPLICA_PATIENCE: Final = 100
 """Milliseconds that a replica is given to take over what cannot be had again."""
 
@@ -100,18 +109,10 @@ class Redis(Store):
         self._runtime = runtime
         self._place = parse(settings.url.reveal())
         self._keys = Keys(settings.prefix)
-        dialing = _dialing(settings, self._place)
-        sentinels = Dialing(settings.protocol, dialing.tls, 0, settings.sentinel_username, settings.sentinel_password)
-        self._has_password = dialing.password is not None
-        self._link = Link(
-            self._place,
-            self._keys,
-            dialing=dialing,
-            sentinels=sentinels,
-            timeout=settings.timeout,
-            connections=settings.connections,
-        )
-        self._locks = Locks(runtime, self._link, self._keys)
+        server, sentinels = _logins(settings, self._place)
+        self._has_password = server.password is not None
+        self._link = Link(runtime, self._place, self._keys, server, sentinels)
+        self._uptimes = survey.Uptimes()
         self._ear: Ear | None = None
 
     def __repr__(self) -> str:
@@ -152,7 +153,22 @@ class Redis(Store):
 
     async def acquire(self, key: str) -> Lease | None:
         """Take the key's lock if it is free; None: another holds it. Never waits for it."""
-        return await self._locks.acquire(key)
+        owner = secrets.token_hex(16)
+        taken_at = self._runtime.clock.monotonic()
+        try:
+            taken = await self._run(ACQUIRE, self._keys.lock(key), owner, LEASE_MS)
+        except (StoreError, asyncio.CancelledError):
+            self._runtime.spawn(self._free_later(key, owner), name=f"free the lock of {key}")
+            raise
+        if not taken:
+            return None
+        return RenewedLease(
+            self._runtime,
+            key,
+            taken_at=taken_at,
+            renew=lambda: self._renew(key, owner),
+            let_go=lambda: self._free(key, owner),
+        )
 
     def listen(self, listener: Listener) -> None:
         """Tell this listener, on the event loop, of every change from now on. Returns at once; never raises."""
@@ -163,6 +179,10 @@ class Redis(Store):
     async def ping(self) -> None:
         """Write something that is gone in a moment to every server that keeps records."""
         await survey.ping(self._link)
+
+    async def uptime(self) -> float:
+        """Return for how many seconds all servers have served what they hold; inf when they would not say."""
+        return await self._uptimes.least(self._link, self._runtime.clock.monotonic())
 
     async def risks(self) -> tuple[str, ...]:
         """Return what about the way Redis is run may lose or show records; nothing of a server that would not say."""
@@ -186,12 +206,25 @@ class Redis(Store):
         with suppress(StoreError):
             await self._link.ask(name, ("SET", name, "", "PX", MARK_LIFE), ("WAIT", 1, REPLICA_PATIENCE))
 
+    async def _renew(self, key: str, owner: str) -> bool:
+        return bool(await self._run(RENEW, self._keys.lock(key), owner, LEASE_MS))
 
-def _dialing(settings: RedisSettings, place: Place) -> Dialing:
-    return Dialing(
-        settings.protocol,
-        settings.tls if place.tls else None,
-        place.database,
-        place.username or settings.username,
-        place.password or settings.password,
+    async def _free(self, key: str, owner: str) -> None:
+        await self._run(RELEASE, self._keys.lock(key), owner, self._keys.news, written(Change.RELEASED, key))
+
+    async def _free_later(self, key: str, owner: str) -> None:
+        for _ in range(round(LEASE / AFTERWARDS)):
+            await self._runtime.clock.sleep(AFTERWARDS)
+            with suppress(StoreError):
+                await self._free(key, owner)
+                return
+
+
+def _logins(settings: RedisSettings, place: Place) -> tuple[Login, Login]:
+    """Return how to be let in to the servers, and to the sentinels."""
+    both = Login(settings.timeout, settings.connections, settings.protocol, settings.tls if place.tls else None)
+    username, password = place.username or settings.username, place.password or settings.password
+    return (
+        replace(both, username=username, password=password),
+        replace(both, username=settings.sentinel_username, password=settings.sentinel_password),
     )

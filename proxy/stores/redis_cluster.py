@@ -1,94 +1,126 @@
-"""Which member of a cluster has a key: the map of its slots, learned from the members and corrected by them."""
+"""The client (redis-py's) of a cluster: the member that has a key's slot is asked, wherever the slot was moved.
 
-from binascii import crc_hqx
-from collections import deque
-from collections.abc import Callable, Mapping
+Theory. Of that client we use its map and its nodes, each with a pool. Its own `execute_command` would first read the
+description of all commands, which holds a process up for long, would send ASKING on another connection than the
+question, and would close all connections and sleep when the cluster is down.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from random import choice
 from typing import Any, Final
 
-from proxy.stores.redis_faults import GoneError, RefusedError
-from proxy.stores.redis_places import Places, first_answer
-from proxy.stores.redis_server import Server
-from proxy.stores.redis_url import Address, Place
-from proxy.stores.redis_wire import Dialing
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, RedisCluster, SSLConnection
+from redis.asyncio.cluster import ClusterNode, PipelineCommand
+from redis.exceptions import AskError, MovedError
 
+from proxy.stores.redis_client import SHARE, Login
+from proxy.stores.redis_faults import TROUBLE, UNSETTLED, GoneError, RefusedError, understood
+from proxy.stores.redis_scripts import Command
+from proxy.stores.redis_url import Place
+
+MOST_MOVES: Final = 5
+"""How often within one question a cluster may point elsewhere."""
 SLOTS: Final = 16384
 
 
-class Cluster(Places):
-    """The member that has the key's slot, as the cluster's members know it."""
+class Cluster:
+    """What goes wrong is a GoneError, RefusedError or TimeoutError, see `redis_faults.understood`."""
 
-    def __init__(self, place: Place, timeout: float, dialing: Dialing, probe: Callable[[int], str]) -> None:
-        super().__init__(place, timeout, dialing, probe)
-        self._map: dict[int, Address] = {}
+    def __init__(self, place: Place, login: Login) -> None:
+        self._login = login
+        nodes = [ClusterNode(address.host, address.port) for address in place.addresses]
+        options = login.options() | {"max_connections": 2 * login.connections}  # one that is being closed counts too
+        self._cluster = RedisCluster(
+            startup_nodes=nodes, require_full_coverage=False, ssl=login.tls is not None, **options
+        )
+        self._map = self._cluster.nodes_manager
+        self._map.connection_kwargs["connection_class"] = login.kind(Connection, SSLConnection)
+        for node in self._map.startup_nodes.values():
+            node.connection_class = self._map.connection_kwargs["connection_class"]
+            node.connection_kwargs |= login.options(1 / SHARE)
 
-    async def of(self, name: str) -> Server:
+    async def of(self, name: str) -> ClusterNode:
         """Return the member that has the slot of that name."""
-        slot = slot_of(name)
-        async with self._learning:
-            if slot not in self._map:
-                await self._learn()
-        if slot not in self._map:
-            raise RefusedError("CLUSTERDOWN", "nobody has that slot")
-        return self.at(self._map[slot])
+        try:
+            if not self._map.slots_cache:
+                await self._map.initialize()
+            return self._node(name)
+        except TROUBLE as error:
+            raise understood(error) from None
 
-    async def masters(self) -> Mapping[Server, str]:
-        """Return every member that has slots, each with a name that falls to it."""
-        await self.of(self._probe(0))
-        wanted = set(self._map.values())
-        found: dict[Server, str] = {}
+    async def ask(self, where: ClusterNode, commands: Sequence[Command]) -> list[Any]:
+        """Send the commands at once on one connection; a command that was refused answers a RefusedError."""
+        try:
+            for _ in range(MOST_MOVES):
+                answers = await _at_once(where, commands)
+                match answers[0]:
+                    case MovedError() as moved:
+                        moved.host = moved.host or where.host
+                        await self._map.move_slot(moved)
+                        where = self._map.get_node_from_slot(moved.slot_id)
+                    case AskError() as elsewhere:
+                        asked = self._map.get_node(elsewhere.host or where.host, elsewhere.port)
+                        if asked is None:
+                            break
+                        answers = (await _at_once(asked, (("ASKING",), *commands)))[1:]
+                        return [understood(one) if isinstance(one, Exception) else one for one in answers]
+                    case _:
+                        return [understood(one) if isinstance(one, Exception) else one for one in answers]
+        except TROUBLE as error:
+            raise understood(error) from None
+        raise GoneError(UNSETTLED)
+
+    async def leave(self, where: ClusterNode) -> None:
+        """Learn that it did not help; it is asked last for the map."""
+        with suppress(*TROUBLE):
+            await where.disconnect()
+        with suppress(*TROUBLE):
+            await self._map.initialize(last_failed_node_name=where.name)
+
+    def names(self, name: Callable[[int], str]) -> Sequence[str]:
+        """Return such a name for each server that keeps something, as far as they are known by now."""
+        wanted = {nodes[0].name for nodes in self._map.slots_cache.values()}
+        found: dict[str, str] = {}
         for number in range(SLOTS):
-            name = self._probe(number)
-            if (address := self._map.get(slot_of(name))) in wanted:
-                found[self.at(address)] = name
-                wanted.discard(address)
-        return found
+            if len(found) == len(wanted):
+                break
+            with suppress(*TROUBLE):  # nobody has that slot
+                found.setdefault(self._node(name(number)).name, name(number))
+        return tuple(found.values())
 
-    def moved(self, refused: RefusedError, asked: Server) -> None:
-        """Learn where a slot is now."""
-        slot, address = slot_and_address(refused, asked)
-        self._map[slot] = address
+    def address(self, name: str) -> str:
+        """Return where what has that name was found."""
+        return str(self._node(name).name)
 
-    async def forget(self, server: Server | None) -> None:
-        """Look at the map again before the next call."""
-        await super().forget(server)
-        if server is None or server.address in self._map.values():
-            self._map = {}
-            self._first.rotate(-1)
+    def listener(self) -> Redis:
+        """Return a client of one's own of any member: what is published anywhere is heard everywhere."""
+        known = [nodes[0] for nodes in self._map.slots_cache.values()] or list(self._map.startup_nodes.values())
+        node = choice(known)  # noqa: S311 - a load is spread, no secret kept
+        kind = self._login.kind(Connection, SSLConnection)
+        pool = BlockingConnectionPool(
+            connection_class=kind, host=node.host, port=node.port, timeout=self._login.timeout, **self._login.options()
+        )
+        return Redis.from_pool(pool)
 
-    async def _learn(self) -> None:
-        known = deque([*self._first, *sorted(self._servers.keys() - set(self._first))])
-        self._map = await first_answer(known, self.at, ("CLUSTER", "SLOTS"), self._share, _read_map) or {}
-        for address in self._servers.keys() - set(self._first) - set(self._map.values()):
-            await self._servers.pop(address).drop()
+    async def close(self) -> None:
+        """Close every connection."""
+        for nodes in ("nodes_cache", "startup_nodes"):
+            with suppress(*TROUBLE):
+                await self._map.aclose(nodes)
 
-
-def _read_map(answer: Any, asked: Address) -> dict[int, Address] | None:
-    found = {}
-    for first, last, master, *_ in answer:
-        address = Address(master[0].decode() if master[0] else asked.host, int(master[1]))
-        found.update(dict.fromkeys(range(first, last + 1), address))
-    return found or None
-
-
-def slot_of(name: str) -> int:
-    """Return the slot of what has that name: the CRC16 (XMODEM) of its braces' content, or of all of it."""
-    key = name.encode()
-    start = key.find(b"{")
-    end = key.find(b"}", start + 1)
-    if start >= 0 and end > start + 1:
-        key = key[start + 1 : end]
-    return crc_hqx(key, 0) % SLOTS
+    def _node(self, name: str) -> ClusterNode:
+        node = self._cluster.get_node_from_key(name)
+        if node is None:
+            raise RefusedError("CLUSTERDOWN", "nobody has that slot")
+        return node
 
 
-def slot_and_address(error: RefusedError, asked: Server) -> tuple[int, Address]:
-    """Return what a MOVED or an ASK says: "3999 host:port", with no host for the one that was asked.
-
-    Raises:
-        GoneError: it does not.
-    """
-    slot, _, where = error.text.rpartition(" ")
-    host, _, port = where.rpartition(":")
-    try:
-        return int(slot.rpartition(" ")[2]), Address(host or asked.address.host, int(port))
-    except ValueError:
-        raise GoneError("moves our keys, but does not say where to") from None
+async def _at_once(node: ClusterNode, commands: Sequence[Command]) -> list[Any]:
+    calls = [PipelineCommand(number, *command) for number, command in enumerate(commands)]
+    await node.execute_pipeline(calls)
+    answers = [call.result for call in calls]
+    for answer in answers:
+        if isinstance(answer, Exception) and not isinstance(understood(answer), RefusedError):
+            raise answer
+    return answers

@@ -10,6 +10,8 @@ import ssl
 from collections.abc import Iterator
 from typing import Final
 
+from redis import exceptions
+
 
 class GoneError(Exception):
     """There is no connection, or it ended before the answer was whole. The message says why, as a predicate."""
@@ -30,14 +32,17 @@ NOT_REDIS: Final = "answers, but not as a Redis does; check host and port, and w
 UNREADABLE: Final = "is not asked: a file that store.tls names cannot be read, or holds no certificate or key"
 UNSETTLED: Final = "has members that do not agree on who keeps our keys; redis-cli --cluster check says more"
 RIGHTS: Final = "give it the rights that docs/reference/stores.md lists"
-SENTINEL_LOGIN: Final = (
-    "is not known: the sentinels do not accept the user name or password; correct store.sentinel_username and "
-    "store.sentinel_password"
+TROUBLE: Final = (
+    *(exceptions.RedisError, exceptions.RedisClusterException, GoneError, OSError),
+    *(ValueError, TypeError, AttributeError, LookupError, RuntimeError),
 )
+"""What a call of redis-py may raise: answers that are none, and connections that end under it, make the second line."""
 
 _INNER: Final = re.compile(r"-(READONLY|OOM|MISCONF|NOPERM|NOREPLICAS|CLUSTERDOWN|MASTERDOWN|LOADING)\b")
 """How Redis 6 tells which error a script met."""
 _COMMAND: Final = re.compile(r"(?:the|unknown command) ['`]([A-Za-z|_-]{2,30})['`]")
+
+_TELLING: Final = (exceptions.ResponseError, exceptions.ConnectionError, exceptions.TimeoutError, GoneError)
 
 _SENTENCES: Final = {
     "AUTH": "does not accept the user name or password; correct store.username and store.password, or store.url",
@@ -55,8 +60,32 @@ _SENTENCES: Final = {
 }
 
 
-def refusal(error: RefusedError) -> str:
+def understood(error: BaseException) -> GoneError | RefusedError | TimeoutError:
+    """Return what happened to a call of redis-py, in our own words."""
+    if isinstance(error, exceptions.RedisClusterException):  # about the members that it asked: the last one's trouble
+        error = next((one for one in _causes(error) if isinstance(one, _TELLING)), error)
+    if isinstance(error, GoneError | RefusedError):
+        return error
+    if isinstance(error, exceptions.TimeoutError | TimeoutError):
+        return TimeoutError()
+    if isinstance(error, exceptions.AuthenticationError):
+        return RefusedError("AUTH", str(error))
+    if isinstance(error, exceptions.SlotNotCoveredError):
+        return RefusedError("CLUSTERDOWN", "")
+    if isinstance(error, exceptions.ConnectionError) and "previous master is now a slave" in str(error):
+        return RefusedError("READONLY", "")
+    code = getattr(error, "status_code", None)  # the error's first word, where the package took it off the text
+    if code or isinstance(error, exceptions.ResponseError):
+        return RefusedError(code or str(error).partition(" ")[0], str(error))
+    if isinstance(error, exceptions.InvalidResponse | ValueError | TypeError | LookupError):
+        return GoneError(NOT_REDIS)
+    return GoneError(breakage(error))
+
+
+def refusal(error: RefusedError | GoneError) -> str:
     """Return what it means, as a predicate: "is full; …"."""
+    if isinstance(error, GoneError):
+        return str(error)
     inner = _INNER.search(error.text)
     code = inner[1] if inner else error.code
     if code in _SENTENCES:

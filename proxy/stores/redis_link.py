@@ -1,56 +1,65 @@
-"""One question to Redis, answered within its time: the second try, the way to the right server, and the places.
+"""One question to Redis, answered within its time: the turns, the bound, and the second try.
 
-Theory. A question may wait for its turn and then take `timeout`; both together never take longer than `timeout` and
-`PATIENCE`. A connection that turns out dead is replaced once, at once; so is a server that turns out to be no master.
-That is safe because every script of ours may run twice. A server that does not answer is not asked again: that would
-take longer.
+Theory. A question is a task of its own that waits for its turn and then calls redis-py; whoever asked waits for it for
+`timeout` and `PATIENCE`, and no longer. A call is never cancelled, for its place in a pool could be lost: who does not
+answer is left instead, which closes its connections. A connection that turns out dead is replaced once, at once; so is
+a server that turns out to be no master. That is safe because every script of ours may run twice. A server that does
+not answer is not asked again: that would take longer.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from random import choice
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
+from redis.asyncio import Redis
+
 from proxy.core.settings import spell_duration
+from proxy.net.runtime import Runtime
 from proxy.stores.base import StoreError, StoreTimeoutError
-from proxy.stores.redis_cluster import Cluster, slot_and_address
-from proxy.stores.redis_faults import UNSETTLED, GoneError, RefusedError, refusal
-from proxy.stores.redis_keys import Keys
-from proxy.stores.redis_patience import patience
-from proxy.stores.redis_places import OneServer, Places, Sentinel
-from proxy.stores.redis_scripts import SCRIPTS, Command
-from proxy.stores.redis_server import Server
+from proxy.stores.redis_client import Login, Pool
+from proxy.stores.redis_cluster import Cluster
+from proxy.stores.redis_faults import GoneError, RefusedError, refusal
+from proxy.stores.redis_scripts import SCRIPTS, Command, Keys
 from proxy.stores.redis_url import Place
-from proxy.stores.redis_wire import Dialing, Wire
 
 PATIENCE: Final = 0.1
 """Seconds that a question may wait for its turn on top of its own time."""
-MOST_TURNS: Final = 5
-"""Within one question: a dead connection, a move, a script that is not known there, and once more."""
+STEPS: Final = 5
+"""In so many parts a question's time is counted; one that ends late says that we were held up, and does not count."""
+MOST_STEPS: Final = 15
+"""Late ones included."""
+LATE: Final = 0.5
+"""The part of itself by which a step may end late and still count."""
 _ELSEWHERE: Final = frozenset({"READONLY", "MASTERDOWN", "CLUSTERDOWN"})
 """Refusals after which another server may be the right one by now."""
+
+_Outcome = list[Any] | GoneError | RefusedError | TimeoutError
+
+
+@dataclass(slots=True)
+class _Question:
+    name: str
+    commands: tuple[Command, ...]
+    has_begun: bool = False
+    where: Any = None
 
 
 class Link:
     """Asks the servers of one place. A refusal of the first command of a question is raised, of the others returned."""
 
-    def __init__(
-        self,
-        place: Place,
-        keys: Keys,
-        *,
-        dialing: Dialing,
-        sentinels: Dialing,
-        timeout: float,
-        connections: int,
-    ) -> None:
-        self._timeout = timeout
-        self._turns = asyncio.Semaphore(connections)
-        self._connections = connections
-        self._places = _places(place, timeout, dialing, sentinels, keys)
+    def __init__(self, runtime: Runtime, place: Place, keys: Keys, login: Login, sentinels: Login) -> None:
+        self._runtime = runtime
+        self._keys = keys
+        self._timeout = login.timeout
+        self._connections = login.connections
+        self._turns = asyncio.Semaphore(login.connections)
+        self._servers: Pool | Cluster = (
+            Cluster(place, login) if place.topology == "cluster" else Pool(place, login, sentinels)
+        )
         self._subject = str(place)
         self._hint = ", and whether it speaks TLS there" if place.tls else ""
+        self._calls = set[asyncio.Task[_Outcome]]()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -62,138 +71,119 @@ class Link:
         Raises:
             StoreError: see there.
         """
-        async with self._in_time():
-            return await self._ask(name, commands)
+        if self._closed:
+            raise StoreError("the connections to Redis are closed, for the process takes its leave")
+        question = _Question(name, commands)
+        call: asyncio.Task[_Outcome] = self._runtime.spawn(self._take_turn(question), name="ask Redis")
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        left = self._timeout + PATIENCE
+        try:
+            await _patiently(call, left)
+            left = 0.0
+        finally:
+            if not question.has_begun:
+                call.cancel()
+            elif not call.done():
+                self._runtime.spawn(self._see_off(call, question, left), name="leave a Redis that does not answer")
+        outcome = call.result() if call.done() and not call.cancelled() else TimeoutError()
+        if isinstance(outcome, TimeoutError):
+            raise self._late(question)
+        if isinstance(outcome, GoneError | RefusedError):
+            raise StoreError(f"{self._subject} {refusal(outcome)}") from outcome
+        return outcome
 
-    async def masters(self) -> Mapping[Server, str]:
-        """Return every server that keeps something, each with a name that falls to it.
-
-        Raises:
-            StoreError: see there.
-        """
-        async with self._in_time():
-            return await self._places.masters()
-
-    async def ask_server(self, server: Server, *commands: Command) -> list[Any]:
-        """Return the answers of that server.
-
-        Raises:
-            StoreError: see there.
-        """
-        async with self._in_time():
-            answers = await self._twice(server, commands)
-            if isinstance(answers[0], RefusedError):
-                raise answers[0]
-            return answers
-
-    async def hear(self, *channels: str) -> Wire:
-        """Return a connection of one's own on which one hears these channels, to any server that keeps something.
+    async def names(self) -> Sequence[str]:
+        """Return a name of ours for each server that keeps something, which is not looked up if it is known.
 
         Raises:
             StoreError: see there.
         """
-        async with self._in_time():
-            server = choice(tuple(await self._places.masters()))  # noqa: S311 - a load is spread, no secret kept
-            try:
-                wire = await server.call()
-            except (GoneError, RefusedError):
-                await self._places.forget(server)
-                raise
-            try:
-                await wire.subscribe(*channels)
-            except BaseException:
-                await wire.drop()
-                raise
-            return wire
+        if not (names := self._servers.names(self._keys.probe)):
+            await self.ask(self._keys.probe(0), ("PING",))
+            names = self._servers.names(self._keys.probe)
+        return names
+
+    def address(self, name: str) -> str:
+        """Return where what has that name was found."""
+        return self._servers.address(name)
+
+    def listener(self) -> Redis:
+        """Return a client of one's own of any server that keeps something."""
+        return self._servers.listener()
 
     async def close(self) -> None:
         """Answer nothing more; what is under way is answered, and that is bounded."""
-        if self._closed:
-            return
         self._closed = True
-        for _ in range(self._connections):
-            await self._turns.acquire()
-        await self._places.close()
+        if self._calls:
+            await asyncio.wait(self._calls)
+        await self._servers.close()
 
-    async def _ask(self, name: str, commands: tuple[Command, ...]) -> list[Any]:
-        server = None
-        asked_again = False
-        for _ in range(MOST_TURNS):
+    async def _take_turn(self, question: _Question) -> _Outcome:
+        async with self._turns:
+            question.has_begun = True
             try:
-                server = await self._places.of(name)
-                answers = await server.ask(*commands)
-            except GoneError:
-                await self._places.forget(server)
-                if asked_again:
-                    raise
-                asked_again = True
-                continue
-            refused = answers[0]
-            if not isinstance(refused, RefusedError):
-                return answers
-            if refused.code == "NOSCRIPT":
+                return await self._answers(question)
+            except TimeoutError as error:
+                if question.where is not None:
+                    await self._servers.leave(question.where)
+                return error
+            except (GoneError, RefusedError) as error:
+                return error
+
+    async def _answers(self, question: _Question) -> list[Any]:
+        commands, tried_again = question.commands, False
+        while True:
+            question.where = None
+            trouble: GoneError | RefusedError
+            try:
+                question.where = await self._servers.of(question.name)
+                answers = await self._servers.ask(question.where, commands)
+                if not isinstance(answers[0], RefusedError):
+                    return answers
+                trouble = answers[0]
+            except (GoneError, RefusedError) as error:
+                trouble = error
+            if isinstance(trouble, RefusedError) and trouble.code not in _ELSEWHERE:
+                if trouble.code != "NOSCRIPT" or commands[0][0] != "EVALSHA":
+                    raise trouble
                 commands = (SCRIPTS[str(commands[0][1])].whole(commands[0]), *commands[1:])
-            elif refused.code == "MOVED":
-                self._places.moved(refused, server)
-            elif refused.code == "ASK":
-                _, address = slot_and_address(refused, server)
-                return await self._there(self._places.at(address), commands)
-            elif refused.code in _ELSEWHERE and not asked_again:
-                await self._places.forget(server)
-                asked_again = True
-            else:
-                raise refused
-        raise GoneError(UNSETTLED)
+                continue
+            if question.where is not None:
+                await self._servers.leave(question.where)
+            if tried_again:
+                raise trouble
+            tried_again = True
 
-    async def _there(self, server: Server, commands: tuple[Command, ...]) -> list[Any]:
-        """Ask the server to which a slot is being moved."""
-        for _ in range(2):
-            answers = (await server.ask(("ASKING",), *commands))[1:]
-            if not isinstance(answers[0], RefusedError):
-                return answers
-            if answers[0].code != "NOSCRIPT":
-                break
-            commands = (SCRIPTS[str(commands[0][1])].whole(commands[0]), *commands[1:])
-        raise answers[0]
+    async def _see_off(self, call: asyncio.Task[Any], question: _Question, left: float) -> None:
+        """Let a call that nobody waits for come to its end; one that was about to connect is left once more."""
+        if left:  # whoever asked has gone, and Redis may yet answer
+            await _patiently(call, left)
+        while not call.done():
+            if question.where is not None:
+                await self._servers.leave(question.where)
+            await asyncio.wait([call], timeout=self._timeout)
 
-    async def _twice(self, server: Server, commands: tuple[Command, ...]) -> list[Any]:
-        try:
-            return await server.ask(*commands)
-        except GoneError:
-            await self._places.forget(server)
-            return await server.ask(*commands)
-
-    @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
-        """Let the block take its turn, and turn what goes wrong into a sentence."""
-        if self._closed:
-            raise StoreError("the connections to Redis are closed, for the process takes its leave")
-        own = None
-        try:
-            async with patience(self._timeout + PATIENCE), self._turns, patience(self._timeout) as own:
-                yield
-        except TimeoutError:
-            if own is None or not own.expired():
-                raise StoreError(
-                    f"{self._subject} has been asked {self._connections} questions and not answered them yet; find out "
-                    "what holds it up, or raise store.connections"
-                ) from None
-            await self._places.forget(None)
-            raise StoreTimeoutError(
-                f"{self._subject} does not answer within {spell_duration(self._timeout)} (store.timeout); find out "
-                f"what holds it up{self._hint}"
-            ) from None
-        except GoneError as error:
-            raise StoreError(f"{self._subject} {error}") from None
-        except RefusedError as error:
-            raise StoreError(f"{self._subject} {refusal(error)}") from None
+    def _late(self, question: _Question) -> StoreError:
+        """Return what to say when there is no answer."""
+        if not question.has_begun:
+            return StoreError(
+                f"{self._subject} has been asked {self._connections} questions and not answered them yet; find out "
+                "what holds it up, or raise store.connections"
+            )
+        return StoreTimeoutError(
+            f"{self._subject} does not answer within {spell_duration(self._timeout)} (store.timeout); find out "
+            f"what holds it up{self._hint}"
+        )
 
 
-def _places(place: Place, timeout: float, dialing: Dialing, sentinels: Dialing, keys: Keys) -> Places:
-    match place.topology:
-        case "sentinel":
-            return Sentinel(place, timeout, dialing, keys.probe, sentinels)
-        case "cluster":
-            return Cluster(place, timeout, dialing, keys.probe)
-        case _:
-            return OneServer(place, timeout, dialing, keys.probe)
+async def _patiently(call: asyncio.Task[Any], seconds: float) -> None:
+    """Wait for that many seconds, of which those do not count in which we were held up and heard nothing."""
+    loop = asyncio.get_running_loop()
+    step, left = seconds / STEPS, STEPS
+    for _ in range(MOST_STEPS):
+        due = loop.time() + step
+        await asyncio.wait([call], timeout=step)
+        left -= loop.time() <= due + step * LATE
+        if call.done() or not left:
+            return

@@ -1,4 +1,4 @@
-"""What Redis does for us in one step each: the Lua scripts, each about one key.
+"""What things are called in Redis, and what it does for us in one step each: Lua scripts, each about one key.
 
 A record is a hash with the fields `order`, `data`, `saved_ms` (the server's own time), `ttl_ms` and `durable`. Orders
 travel as texts and are compared as Lua's doubles, which hold every whole number up to 2**53 exactly.
@@ -19,6 +19,53 @@ MARK_LIFE: Final = 1000
 """Milliseconds for which a key stands that is only written to see that one can."""
 LONGEST: Final = 10 * 365 * 86_400.0
 """Seconds: what is to be kept for longer is kept for this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What things are called. The braces make a cluster keep a key's record and lock on one member."""
+
+    prefix: str
+
+    def record(self, key: str) -> str:
+        """Return the name of the key's record."""
+        return f"{self.prefix}:{{{key}}}:record"
+
+    def lock(self, key: str) -> str:
+        """Return the name of the key's lock."""
+        return f"{self.prefix}:{{{key}}}:lock"
+
+    def probe(self, number: int) -> str:
+        """Return a name that is written to find out whether one can; each number falls to a member by chance."""
+        return f"{self.prefix}:probe:{number}"
+
+    def mark(self, key: str) -> str:
+        """Return a name that is written to learn how far the replicas are that also follow the key's record."""
+        return f"{self.prefix}:{{{key}}}:mark"
+
+    def echo(self, ear: str) -> str:
+        """Return the channel on which one listener talks to itself."""
+        return f"{self.prefix}:echo:{ear}"
+
+    @property
+    def news(self) -> str:
+        """The channel of all news."""
+        return f"{self.prefix}:news"
+
+    @property
+    def records(self) -> str:
+        """The pattern that every record's name matches."""
+        return f"{self.prefix}:{{*}}:record"
+
+    def key(self, name: bytes) -> str | None:
+        """Return the key whose record has that name; None when it is no record of ours."""
+        before, after = f"{self.prefix}:{{".encode(), b"}:record"
+        if not (name.startswith(before) and name.endswith(after) and len(name) >= len(before) + len(after)):
+            return None
+        try:
+            return name[len(before) : -len(after)].decode()
+        except UnicodeDecodeError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

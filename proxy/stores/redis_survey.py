@@ -1,12 +1,13 @@
-"""What is asked of every server: what it keeps, whether it can be written to, and how it is run."""
+"""What is asked of every server: what it keeps, whether it can be written to, how it is run, and since when."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from math import inf
 from typing import Any, Final
 
-from proxy.stores.redis_keys import Keys
+from proxy.stores.base import StoreError
+from proxy.stores.redis_faults import RefusedError
 from proxy.stores.redis_link import Link
-from proxy.stores.redis_scripts import MARK_LIFE
-from proxy.stores.redis_server import Server
+from proxy.stores.redis_scripts import MARK_LIFE, Keys
 from proxy.stores.redis_url import Place
 
 SECTIONS: Final = ("memory", "persistence", "replication")
@@ -16,9 +17,13 @@ PAGE: Final = 500
 
 
 async def keys(link: Link, names: Keys) -> AsyncIterator[str]:
-    """Yield every key that has a record, once."""
+    """Yield every key that has a record, once.
+
+    Raises:
+        StoreError: see `Link`; also when another server took over meanwhile, to which a cursor means something else.
+    """
     seen = set[str]()
-    for server in await link.masters():
+    for server in await link.names():
         async for name in _matching(link, server, names.records):
             key = names.key(name)
             if key is not None and key not in seen:
@@ -28,40 +33,61 @@ async def keys(link: Link, names: Keys) -> AsyncIterator[str]:
 
 async def ping(link: Link) -> None:
     """Write something that is gone in a moment to every server that keeps records."""
-    for server, name in (await link.masters()).items():
-        await link.ask_server(server, ("SET", name, "", "PX", MARK_LIFE))
+    for name in await link.names():
+        await link.ask(name, ("SET", name, "", "PX", MARK_LIFE))
 
 
 async def risks(link: Link, place: Place, *, has_password: bool) -> tuple[str, ...]:
     """Return a sentence for each risk; a server that would not say how it is run has none."""
     found = list(risks_of_place(place, has_password=has_password))
-    for server in await link.masters():
-        _, *answers = await link.ask_server(server, ("PING",), *(("INFO", section) for section in SECTIONS))
-        known = facts(b"\r\n".join(answer for answer in answers if isinstance(answer, bytes)))
-        found.extend(risks_of_server(str(server.address), known))
+    for name in await link.names():
+        _, *answers = await link.ask(name, ("PING",), *(("INFO", section) for section in SECTIONS))
+        known = {fact: value for answer in answers if isinstance(answer, dict) for fact, value in answer.items()}
+        found.extend(risks_of_server(link.address(name), known))
     return tuple(found)
 
 
-def facts(info: bytes) -> Mapping[str, str]:
-    """Return what INFO says, by name."""
-    lines = (line.partition(":") for line in info.decode(errors="replace").splitlines())
-    return {name: value for name, colon, value in lines if colon and not name.startswith("#")}
+class Uptimes:
+    """Knows the servers by their runs, for one that takes over was started long before."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    async def least(self, link: Link, now: float) -> float:
+        """Return for how many seconds every server has served what it keeps; inf when they would not say.
+
+        Raises:
+            StoreError: see `Link`.
+        """
+        least, since = inf, dict[str, float]()
+        for name in await link.names():
+            try:
+                (facts,) = await link.ask(name, ("INFO", "server"))
+            except StoreError as error:
+                if isinstance(error.__cause__, RefusedError) and error.__cause__.code in {"NOPERM", "ERR"}:
+                    continue
+                raise
+            run = str(facts.get("run_id"))
+            since[run] = self._since.get(run, now if self._since else -inf)
+            least = min(least, float(facts.get("uptime_in_seconds", inf)), now - since[run])
+        self._since = since or self._since
+        return least
 
 
 def has_replicas(replication: Any) -> bool:
     """Return whether that part of INFO tells of replicas; True when the server would not say."""
-    return not isinstance(replication, bytes) or facts(replication).get("connected_slaves") != "0"
+    return not isinstance(replication, dict) or replication.get("connected_slaves") != 0
 
 
-def risks_of_server(server: str, known: Mapping[str, str]) -> Iterator[str]:
+def risks_of_server(server: str, known: Mapping[str, Any]) -> Iterator[str]:
     """Yield a sentence for each risk of a server, given what INFO says."""
     policy = known.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction" and known.get("maxmemory", "0") != "0":
+    if policy != "noeviction" and known.get("maxmemory", 0) != 0:
         yield (
             f"Redis at {server} may throw records away when its memory is full (maxmemory-policy {policy}): "
             "set maxmemory-policy to noeviction."
         )
-    if known.get("aof_enabled", "1") == "0" and known.get("connected_slaves", "1") == "0":
+    if known.get("aof_enabled", 1) == 0 and known.get("connected_slaves", 1) == 0:
         yield (
             f"Redis at {server} has no append-only file and no replica: a restart may lose refresh tokens that cannot "
             "be had again; set appendonly to yes, or give it a replica."
@@ -83,12 +109,17 @@ def _secured(place: Place) -> str:
     return "rediss://" if place.topology == "server" else f"rediss+{place.topology}://"
 
 
-async def _matching(link: Link, server: Server, pattern: str) -> AsyncIterator[bytes]:
-    cursor = 0
+async def _matching(link: Link, server: str, pattern: str) -> AsyncIterator[bytes]:
+    cursor, run = 0, None
     while True:
-        answer = (await link.ask_server(server, ("SCAN", cursor, "MATCH", pattern, "COUNT", PAGE)))[0]
-        for name in answer[1]:
+        (cursor, names), facts = await link.ask(
+            server, ("SCAN", cursor, "MATCH", pattern, "COUNT", PAGE), ("INFO", "server")
+        )
+        now = facts.get("run_id") if isinstance(facts, dict) else None
+        if run not in {None, now}:
+            raise StoreError(f"another Redis took over at {link.address(server)} while its records were listed; repeat")
+        run = now
+        for name in names:
             yield name
-        cursor = int(answer[0])
         if cursor == 0:
             return

@@ -238,6 +238,12 @@ class StoreCompliance(ABC):
         await store.ping()
         assert all(risk.endswith(".") for risk in await store.risks())
 
+    async def test_a_store_says_for_how_long_it_has_served_what_it_holds(self, store: Store) -> None:
+        await store.save(KEY, record())
+        before = await store.uptime()
+        assert before >= 0.0
+        assert await store.uptime() >= before
+
     async def test_a_store_shows_nothing_of_what_it_keeps(self, store: Store) -> None:
         await store.save(KEY, record(data=b"planted"))
         standing = await store.load(KEY)

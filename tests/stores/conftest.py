@@ -15,7 +15,7 @@ from proxy.stores.redis import Redis, RedisSettings
 from tests.fakes.loops import BOTH
 from tests.fakes.redis import PASSWORD, Certificates, RedisCluster, RedisSentinel, RedisServer, documented_user
 
-ON_SOCKETS: Final = frozenset({"test_redis_wire.py", "test_redis_link.py"})
+ON_SOCKETS: Final = frozenset({"test_redis_link.py"})
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -1,6 +1,8 @@
-"""The Redis store keeps the family's promises wherever the Redis is, and takes no contradictory settings."""
+"""The Redis store keeps the family's promises wherever it is, takes no contradictory settings, and has real locks."""
 
+import asyncio
 import itertools
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,12 @@ from pydantic import ValidationError
 from proxy.core.clock import SystemClock
 from proxy.core.secret import Secret
 from proxy.net.runtime import Runtime
-from proxy.stores.base import Record, Store
-from proxy.stores.redis import Redis, RedisSettings
+from proxy.stores.base import LEASE, Record, Store, StoreError
+from proxy.stores.redis import AFTERWARDS, LEASE_MS, Redis, RedisSettings
 from tests.compliance.stores import KEY, StoreCompliance, record
+from tests.fakes.clock import FakeClock
 from tests.fakes.redis import PASSWORD, USER, RedisCluster, RedisSentinel, RedisServer
-from tests.fakes.until import until
+from tests.fakes.until import PATIENCE, until
 from tests.stores.conftest import Opener
 
 NUMBERS = itertools.count(1)
@@ -170,3 +173,157 @@ async def test_two_stores_are_of_one_mind(opened: Opener, server: RedisServer) -
     assert await other.acquire(KEY) is None
     await lease.release()
     assert await other.acquire(KEY) is not None
+
+
+# Locks
+
+
+NAME = f"countersign:{{{KEY}}}:lock"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def store(clock: FakeClock, own_server: RedisServer) -> AsyncIterator[Redis]:
+    opener = Opener(clock)
+    yield opener(own_server.url, timeout="500ms")
+    await opener.stores[0].close()
+    await opener.runtime.close()
+    assert opener.reports == []
+
+
+async def renewal(clock: FakeClock) -> None:
+    """Let it be time to renew a lease."""
+    await clock.advance(seconds=LEASE / 3)
+
+
+async def know_the_script(store: Redis) -> None:
+    """Let the server have heard the script that takes a lock."""
+    lease = await store.acquire("token/other/1")
+    assert lease is not None
+    await lease.release()
+
+
+async def test_a_lock_runs_out_when_its_holder_is_gone(store: Redis, own_server: RedisServer) -> None:
+    assert await store.acquire(KEY) is not None
+    assert 0 < own_server.do("PTTL", NAME) <= LEASE_MS
+    own_server.do("PEXPIRE", NAME, 1)
+    await until(lambda: own_server.do("EXISTS", NAME) == 0)
+    assert await store.acquire(KEY) is not None
+
+
+async def test_a_lock_is_renewed_while_it_is_held(store: Redis, own_server: RedisServer, clock: FakeClock) -> None:
+    lease = await store.acquire(KEY)
+    assert lease is not None
+    own_server.do("PEXPIRE", NAME, 5_000)
+    await renewal(clock)
+    await until(lambda: own_server.do("PTTL", NAME) > 5_000)
+    assert lease.is_held
+
+
+async def test_a_lock_is_lost_when_redis_comes_back_empty(
+    store: Redis, own_server: RedisServer, clock: FakeClock
+) -> None:
+    lease = await store.acquire(KEY)
+    assert lease is not None
+    own_server.restart(empty=True)
+    assert lease.is_held
+    await renewal(clock)
+    await until(lambda: not lease.is_held)
+    assert await store.acquire(KEY) is not None
+
+
+async def test_a_lock_is_kept_when_redis_comes_back_with_its_data(clock: FakeClock) -> None:
+    opener = Opener(clock)
+    with RedisServer("appendonly yes") as server:
+        store = opener(server.url)
+        lease = await store.acquire(KEY)
+        assert lease is not None
+        server.restart(empty=False)
+        server.do("PEXPIRE", NAME, 5_000)
+        await renewal(clock)
+        await until(lambda: server.do("PTTL", NAME) > 5_000)
+        assert lease.is_held
+        assert await store.acquire(KEY) is None
+        await store.close()
+    await opener.runtime.close()
+
+
+async def test_a_lock_that_another_took_is_neither_renewed_nor_freed(
+    store: Redis, own_server: RedisServer, clock: FakeClock
+) -> None:
+    lease, other = await store.acquire(KEY), await store.acquire("token/other/1")
+    assert lease is not None
+    assert other is not None
+    own_server.do("SET", NAME, "another", "PX", 5_000)
+    await renewal(clock)
+    await until(lambda: not lease.is_held)
+    await lease.release()
+    assert own_server.do("GET", NAME) == b"another"
+    assert own_server.do("PTTL", NAME) <= 5_000
+    assert other.is_held
+
+
+async def test_a_lock_that_cannot_be_renewed_is_held_until_its_lease_is_over(
+    store: Redis, own_server: RedisServer, clock: FakeClock
+) -> None:
+    lease = await store.acquire(KEY)
+    assert lease is not None
+    own_server.kill()
+    await clock.advance(seconds=LEASE - 0.1)
+    assert lease.is_held
+    await clock.advance(seconds=0.2)
+    assert not lease.is_held
+
+
+async def test_letting_go_while_redis_is_down_is_an_error_and_the_lease_is_over(
+    store: Redis, own_server: RedisServer
+) -> None:
+    lease = await store.acquire(KEY)
+    assert lease is not None
+    own_server.kill()
+    with pytest.raises(StoreError):
+        await lease.release()
+    assert not lease.is_held
+
+
+async def test_a_lock_whose_taking_was_never_answered_is_freed_soon(
+    store: Redis, own_server: RedisServer, clock: FakeClock
+) -> None:
+    await know_the_script(store)
+    with own_server.paused(), pytest.raises(StoreError):
+        await store.acquire(KEY)
+    await until(lambda: own_server.do("EXISTS", NAME) == 1)  # it was heard all the same
+    await clock.advance(seconds=AFTERWARDS)
+    await until(lambda: own_server.do("EXISTS", NAME) == 0)
+    assert await store.acquire(KEY) is not None
+
+
+async def test_a_lock_whose_taker_left_is_freed_soon(store: Redis, own_server: RedisServer, clock: FakeClock) -> None:
+    await know_the_script(store)
+    own_server.pause()
+    taking = asyncio.create_task(store.acquire(KEY))
+    await asyncio.sleep(0.05)
+    taking.cancel()
+    await asyncio.wait([taking])
+    own_server.resume()
+    await until(lambda: own_server.do("EXISTS", NAME) == 1)
+    await clock.advance(seconds=AFTERWARDS)
+    await until(lambda: own_server.do("EXISTS", NAME) == 0)
+    assert taking.cancelled()
+
+
+async def test_freeing_what_may_be_ours_ends_with_the_lease(
+    store: Redis, own_server: RedisServer, clock: FakeClock
+) -> None:
+    own_server.kill()
+    with pytest.raises(StoreError):
+        await store.acquire(KEY)
+    async with asyncio.timeout(PATIENCE):
+        while store._runtime.tasks:
+            await clock.advance(seconds=AFTERWARDS)
+            await asyncio.sleep(0)
+    assert clock.sleepers == 0

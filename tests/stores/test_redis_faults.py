@@ -3,8 +3,10 @@
 import ssl
 
 import pytest
+from redis import exceptions
+from redis._parsers.base import BaseParser
 
-from proxy.stores.redis_faults import RefusedError, breakage, refusal
+from proxy.stores.redis_faults import GoneError, RefusedError, breakage, refusal, understood
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,64 @@ def caused(cause: BaseException) -> Exception:
 def test_why_there_is_no_connection_is_told_by_its_cause(cause: BaseException, says: str) -> None:
     assert says in breakage(caused(cause))
     assert "planted" not in breakage(caused(cause))
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("LOADING Redis is loading", "LOADING"),
+        ("READONLY You can't", "READONLY"),
+        ("OOM command not allowed", "OOM"),
+        ("MISCONF Redis is", "MISCONF"),
+        ("MOVED 3999 127.0.0.1:6381", "MOVED"),
+        ("CLUSTERDOWN The cluster is down", "CLUSTERDOWN"),
+        ("NOAUTH Authentication required.", "AUTH"),
+        ("WRONGPASS invalid username-password pair", "AUTH"),
+        ("NOPERM this user", "NOPERM"),
+        ("ERR max number of clients reached", "ERR"),
+        ("ERR planted", "ERR"),
+    ],
+)
+def test_a_refusal_is_known_by_its_code(line: str, code: str) -> None:
+    told = understood(BaseParser.parse_error(line))  # type: ignore[no-untyped-call]
+    assert isinstance(told, RefusedError)
+    assert told.code == code
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (exceptions.InvalidResponse("planted"), "not as a Redis does"),
+        (ValueError("planted"), "not as a Redis does"),
+        (AttributeError("planted"), "ended the connection"),
+        (exceptions.ConnectionError("planted"), "ended the connection"),
+    ],
+)
+def test_what_is_no_answer_is_told(error: Exception, says: str) -> None:
+    told = understood(error)
+    assert isinstance(told, GoneError)
+    assert says in refusal(told)
+
+
+def test_what_a_cluster_failed_with_is_found_out() -> None:
+    def cluster(cause: Exception) -> Exception:
+        error = exceptions.RedisClusterException("Redis Cluster cannot be connected")
+        error.__cause__ = cause
+        return error
+
+    refused = exceptions.ConnectionError("planted")
+    refused.__context__ = ConnectionRefusedError()
+    assert "refuses the connection" in str(understood(cluster(refused)))
+    assert isinstance(understood(cluster(exceptions.TimeoutError())), TimeoutError)
+    nobody = understood(exceptions.SlotNotCoveredError("planted"))
+    assert isinstance(nobody, RefusedError)
+    assert nobody.code == "CLUSTERDOWN"
+
+
+def test_a_master_that_is_none_any_more_is_read_only() -> None:
+    told = understood(exceptions.ConnectionError("The previous master is now a slave"))
+    assert isinstance(told, RefusedError)
+    assert told.code == "READONLY"
 
 
 def test_a_refusal_does_not_show_what_the_server_said() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from proxy.stores.base import Store, StoreError, StoreTimeoutError
-from proxy.stores.redis_link import PATIENCE
+from proxy.stores.redis_link import LATE, MOST_STEPS, PATIENCE, STEPS, _patiently
 from tests.compliance.stores import KEY, OTHER_KEY, contents, record
 from tests.fakes.redis import USER, RedisServer
 from tests.fakes.scripted_redis import Forwarder, ScriptedRedis, by_name
+from tests.fakes.until import until
 from tests.stores.conftest import Opener
 
 TIMEOUT = 0.25
@@ -178,6 +179,81 @@ async def test_a_caller_who_leaves_takes_no_connection_along(opened: Opener, own
     assert own_server.connections() <= 2
 
 
+async def test_what_nobody_asked_for_is_nobodys_answer(opened: Opener) -> None:
+    async with ScriptedRedis(by_name({b"EVALSHA": b"_\r\n"})) as redis:
+        store = opened(redis.url)
+        assert await store.load(KEY) is None
+        redis.say(b"$7\r\nplanted\r\n")
+        await asyncio.sleep(0.05)
+        assert await store.load(KEY) is None
+        assert redis.accepted == 2
+
+
+async def test_a_question_that_is_given_up_comes_to_its_end(opened: Opener, own_server: RedisServer) -> None:
+    store = opened(own_server.url, timeout="100ms")
+    await store.save(KEY, record())
+    with own_server.paused():
+        with pytest.raises(StoreTimeoutError):
+            await store.load(KEY)
+        await until(lambda: opened.runtime.tasks == 0)
+
+
+# A process that is held up
+
+
+async def test_what_arrived_while_the_process_was_held_up_is_heard(opened: Opener) -> None:
+    def slowly(command: list[bytes]) -> bytes:
+        if command[0] == b"EVALSHA":
+            time.sleep(2 * TIMEOUT)  # that the loop stands still is what this is about
+            return b"_\r\n"
+        return b"-ERR planted\r\n"
+
+    async with ScriptedRedis(slowly) as redis:
+        assert await opened(redis.url).load(KEY) is None
+
+
+async def test_a_process_that_is_always_late_does_not_wait_for_ever() -> None:
+    async def hold_up() -> None:
+        while True:
+            time.sleep(0.1 / STEPS * (1 + 2 * LATE))  # noqa: ASYNC251 - the same
+            await asyncio.sleep(0)
+
+    began = time.monotonic()
+    burden, never = asyncio.ensure_future(hold_up()), asyncio.ensure_future(asyncio.Event().wait())
+    await _patiently(never, 0.1)
+    assert not never.done()
+    burden.cancel()
+    never.cancel()
+    assert 0.1 < time.monotonic() - began < 2 * MOST_STEPS * 0.1 + SLACK
+
+
+async def test_a_caller_who_leaves_costs_the_others_nothing(opened: Opener, own_server: RedisServer) -> None:
+    async with Forwarder(own_server.port) as line:
+        store = opened(line.url)
+        await store.save(KEY, record())
+        caller = asyncio.create_task(store.load(KEY))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the question has begun
+        assert opened.runtime.tasks == 1
+        caller.cancel()
+        await asyncio.wait([caller])
+        await until(lambda: opened.runtime.tasks == 0)
+        assert await contents(store) == (1, record().data)
+        assert line.accepted == 1
+        await store.close()
+
+
+async def test_a_question_whose_caller_left_comes_to_its_end_too(opened: Opener, own_server: RedisServer) -> None:
+    store = opened(own_server.url, timeout="100ms")
+    await store.save(KEY, record())
+    with own_server.paused():
+        caller = asyncio.create_task(store.load(KEY))
+        await asyncio.sleep(0.02)
+        caller.cancel()
+        await until(lambda: opened.runtime.tasks == 0)
+    assert caller.cancelled()
+
+
 # A server that refuses
 
 
@@ -272,8 +348,9 @@ async def test_a_member_of_a_cluster_says_how_to_write_the_url(opened: Opener) -
         assert "write store.url as redis+cluster://" in said
 
 
-async def test_what_is_no_redis_is_told(opened: Opener) -> None:
-    async with ScriptedRedis(by_name({b"EVALSHA": b"HTTP/1.1 400 Bad Request\r\n"})) as redis:
+@pytest.mark.parametrize("garbage", [b"HTTP/1.1 400 Bad Request\r\n", b"\x15\x03\x01\r\n", b":planted\r\n", b"$x\r\n"])
+async def test_what_is_no_redis_is_told(opened: Opener, garbage: bytes) -> None:
+    async with ScriptedRedis(by_name({b"EVALSHA": garbage})) as redis:
         _, said = await timed(opened(redis.url).load(KEY))
         assert "answers, but not as a Redis does" in said
 

@@ -1,40 +1,37 @@
 """Every server is looked at: what it keeps, whether it can be written to, and how it is run."""
 
 import asyncio
+from math import inf
+from typing import Any
 
 import pytest
 
 from proxy.stores.base import StoreError
-from proxy.stores.redis_survey import facts, has_replicas, risks_of_place, risks_of_server
+from proxy.stores.redis_survey import has_replicas, risks_of_place, risks_of_server
 from proxy.stores.redis_url import parse
 from tests.compliance.stores import KEY, record
 from tests.fakes.redis import RedisCluster, RedisSentinel, RedisServer
-from tests.fakes.scripted_redis import ScriptedRedis
+from tests.fakes.scripted_redis import Forwarder
+from tests.fakes.until import until
 from tests.stores.conftest import Opener
 
-INFO = b"# Memory\r\nused_memory:1\r\nmaxmemory_policy:noeviction\r\n\r\n# Odd\xff\r\nline\r\n"
 EVICTING = "maxmemory-policy allkeys-lru): set maxmemory-policy to noeviction."
-
-
-def test_what_a_server_says_of_itself_is_read() -> None:
-    assert facts(INFO) == {"used_memory": "1", "maxmemory_policy": "noeviction"}
-    assert facts(b"") == {}
 
 
 @pytest.mark.parametrize(
     ("known", "risky"),
     [
         ({}, []),
-        ({"maxmemory_policy": "allkeys-lru", "maxmemory": "0"}, []),
-        ({"maxmemory_policy": "noeviction", "maxmemory": "100"}, []),
-        ({"maxmemory_policy": "allkeys-lru", "maxmemory": "100"}, ["may throw records away"]),
-        ({"maxmemory_policy": "volatile-ttl", "maxmemory": "100"}, ["may throw records away"]),
-        ({"aof_enabled": "0", "connected_slaves": "0"}, ["has no append-only file and no replica"]),
-        ({"aof_enabled": "1", "connected_slaves": "0"}, []),
-        ({"aof_enabled": "0", "connected_slaves": "1"}, []),
+        ({"maxmemory_policy": "allkeys-lru", "maxmemory": 0}, []),
+        ({"maxmemory_policy": "noeviction", "maxmemory": 100}, []),
+        ({"maxmemory_policy": "allkeys-lru", "maxmemory": 100}, ["may throw records away"]),
+        ({"maxmemory_policy": "volatile-ttl", "maxmemory": 100}, ["may throw records away"]),
+        ({"aof_enabled": 0, "connected_slaves": 0}, ["has no append-only file and no replica"]),
+        ({"aof_enabled": 1, "connected_slaves": 0}, []),
+        ({"aof_enabled": 0, "connected_slaves": 1}, []),
     ],
 )
-def test_how_a_server_is_run_may_be_a_risk(known: dict[str, str], risky: list[str]) -> None:
+def test_how_a_server_is_run_may_be_a_risk(known: dict[str, Any], risky: list[str]) -> None:
     told = list(risks_of_server("127.0.0.1:6379", known))
     assert len(told) == len(risky)
     assert all(words in sentence and sentence.endswith(".") for words, sentence in zip(risky, told, strict=True))
@@ -63,7 +60,7 @@ def test_the_way_to_redis_may_be_a_risk(url: str, has_password: bool, risky: lis
 
 @pytest.mark.parametrize(
     ("replication", "known"),
-    [(b"connected_slaves:0\r\n", False), (b"connected_slaves:2\r\n", True), (b"", True), (StoreError(), True)],
+    [({"connected_slaves": 0}, False), ({"connected_slaves": 2}, True), ({}, True), (StoreError(), True)],
 )
 def test_replicas_are_known_of_unless_the_server_would_not_say(replication: object, known: bool) -> None:
     assert has_replicas(replication) is known
@@ -114,15 +111,6 @@ async def test_many_keys_are_listed_once_each(opened: Opener, server: RedisServe
     assert sorted(found) == sorted(wanted)
 
 
-async def test_a_key_that_a_server_tells_of_twice_is_listed_once(opened: Opener) -> None:
-    name = b"countersign:{token/twice/1}:record"
-    page = b"*2\r\n$1\r\n%d\r\n*2\r\n" + b"$%d\r\n%s\r\n" % (len(name), name) * 2
-    answers = iter([page % 7, page % 0])
-    async with ScriptedRedis(lambda command: next(answers)) as redis:
-        listed = opened(redis.url).keys()
-        assert [key async for key in listed] == ["token/twice/1"]
-
-
 async def test_a_server_that_cannot_be_written_to_does_not_answer_a_ping(
     opened: Opener, own_server: RedisServer
 ) -> None:
@@ -130,3 +118,58 @@ async def test_a_server_that_cannot_be_written_to_does_not_answer_a_ping(
     own_server.do("CONFIG", "SET", "min-replicas-to-write", 1)
     with pytest.raises(StoreError, match="min-replicas-to-write"):
         await store.ping()
+
+
+async def test_a_server_that_was_restarted_has_served_for_moments(opened: Opener, own_server: RedisServer) -> None:
+    store = opened(own_server.url)
+    own_server.restart(empty=False)
+    assert 0.0 <= await store.uptime() < 30.0
+    assert own_server.calls("info") == 1
+
+
+async def test_the_youngest_of_several_servers_counts(opened: Opener, cluster: RedisCluster) -> None:
+    store = opened(cluster.url)
+    masters = [member for member in cluster.members if member.do("ROLE")[0] == b"master"]
+    uptimes = [int(member.do("INFO", "server")["uptime_in_seconds"]) for member in masters]
+    assert abs(await store.uptime() - min(uptimes)) <= 2.0
+
+
+async def test_a_server_that_does_not_say_since_when_it_serves_has_always_served(
+    opened: Opener, server: RedisServer
+) -> None:
+    server.do("ACL", "SETUSER", "silent", "reset", "on", ">pass", "allkeys", "allchannels", "+@all", "-info")
+    assert await opened(f"redis://silent:pass@127.0.0.1:{server.port}").uptime() == inf
+
+
+async def test_another_server_that_took_over_has_served_since_it_was_noticed(
+    opened: Opener, own_server: RedisServer
+) -> None:
+    with RedisServer() as older:
+        async with Forwarder(older.port) as line:
+            await until(lambda: older.do("INFO", "server")["uptime_in_seconds"] >= 2)
+            store = opened(line.url)
+            assert await store.uptime() >= 2.0
+            line.target = own_server.port
+            older.kill()
+            own_server.do("PING")
+            first = await store.uptime()
+            assert first < 1.0
+            assert await store.uptime() >= first
+            await store.close()
+
+
+async def test_keys_that_another_server_would_go_on_listing_are_an_error(
+    opened: Opener, own_server: RedisServer
+) -> None:
+    with RedisServer() as successor:
+        async with Forwarder(own_server.port) as line:
+            store = opened(line.url, timeout="1s")
+            for number in range(1_200):
+                own_server.do("HSET", f"countersign:{{token/{number}}}:record", "order", 1)
+            listed = store.keys()
+            assert await anext(listed)
+            line.target = successor.port
+            own_server.kill()
+            with pytest.raises(StoreError, match="another Redis took over"):
+                assert [key async for key in listed] == []
+            await store.close()
