@@ -33,6 +33,15 @@ KINDS: Final = {
       form: {{grant_type: client_credentials, client_id: '{client}', client_secret: '{secret}', credential: {name}}}
     token: {{from: json, path: $.access_token}}
     expiry: {{from: json, path: $.expires_in, type: seconds}}""",
+    "jwt": """
+  {name}:
+    kind: http_request
+    allow_plain_http: true
+    request:
+      url: '{token_url}'
+      form: {{grant_type: client_credentials, client_id: '{client}', client_secret: '{secret}', credential: {name}}}
+    token: {{from: json, path: $.access_token}}
+    expiry: {{type: jwt}}""",
     "refresh_token": """
   {name}:
     kind: refresh_token
@@ -43,7 +52,7 @@ KINDS: Final = {
     parameters: {{credential: {name}}}
     refresh_token: {grant}""",
 }
-"""What a configuration says of a credential, by its kind."""
+"""What a configuration says of a credential, by its kind; `jwt` is an `http_request` whose token says when it ends."""
 ROUTE: Final = """
   {name}: {{match: {{path: /{name}/}}, upstream: '{api}', callers: [anyone], credential: {name}}}"""
 CONFIG: Final = """
@@ -106,6 +115,11 @@ class Fleet:
         self._made: list[Proxy] = []
         self.replicas = [self.make() for _ in range(size)]
 
+    @property
+    def prefix(self) -> str:
+        """What the names of the fleet's keys in Redis begin with."""
+        return self.store.partition("prefix: '")[2].partition("'")[0]
+
     def credential(self, kind: str) -> str:
         """Return the name of a credential that no test has used yet."""
         return next(self._unused[kind])
@@ -166,7 +180,7 @@ class Fleet:
         """Return once every replica that runs says at `/readyz` that the store is "up", or "down"."""
         async with asyncio.timeout(PATIENCE):
             for replica in self.replicas:
-                while replica.is_running and (await replica.readiness())["store"] != state:
+                while replica.is_running and (await replica.readiness())["store"] != state:  # noqa: ASYNC110 - the same
                     await asyncio.sleep(POLL)
 
     async def metric(self, name: str, **labels: str) -> float:
