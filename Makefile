@@ -31,10 +31,10 @@ test: .venv/.test tools
 	.venv/bin/pytest
 
 fuzz: .venv/.test
-	.venv/bin/pytest --hypothesis-profile=fuzz tests/config tests/core tests/faults tests/gateway tests/net
+	.venv/bin/pytest --hypothesis-profile=fuzz tests/config tests/core tests/credentials tests/faults tests/gateway tests/net tests/tokens
 
 soak: .venv/.test tools
-	for round in $$(seq $(ROUNDS)); do echo "round $$round"; .venv/bin/pytest -q tests/life tests/e2e || exit 1; done
+	for round in $$(seq $(ROUNDS)); do echo "round $$round"; .venv/bin/pytest -q tests/life tests/e2e tests/fleet || exit 1; done
 
 bench: .venv/.run
 	@$(PIP) install --require-hashes -r requirements-bench.lock
