@@ -174,7 +174,7 @@ class Fleet:
         """Return once that many requests for the credential are under way in the replicas that run."""
         async with asyncio.timeout(PATIENCE):
             while await self.metric("requests_in_flight", route=credential) < count:  # noqa: ASYNC110 - they are others
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(10 * POLL)  # a scrape costs a process as much as many requests
 
     async def store_is(self, state: str) -> None:
         """Return once every replica that runs says at `/readyz` that the store is "up", or "down"."""
@@ -184,9 +184,16 @@ class Fleet:
                     await asyncio.sleep(POLL)
 
     async def metric(self, name: str, **labels: str) -> float:
-        """Return the sum of that metric over the replicas that run."""
-        scrapes = await asyncio.gather(*(replica.metrics() for replica in self.replicas if replica.is_running))
-        return sum(scrape.of(f"countersign_{name}", **labels) for scrape in scrapes)
+        """Return the sum over the replicas that run of that metric's samples with these labels."""
+        scrapes = await asyncio.gather(*(replica.metrics_text() for replica in self.replicas if replica.is_running))
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        lines = (line for scrape in scrapes for line in scrape.splitlines() if line.startswith(f"countersign_{name}"))
+        samples = (line.rpartition(" ") for line in lines)
+        return sum(
+            float(value)
+            for sample, _, value in samples
+            if sample.partition("{")[0] == f"countersign_{name}" and all(label in sample for label in wanted)
+        )
 
     def story(self) -> str:
         """Return what the replicas told of themselves, in order, for a failing test's message."""

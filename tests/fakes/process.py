@@ -37,6 +37,7 @@ POLL: Final = 0.02
 """Seconds between two looks at something that the process is about to do."""
 PORTS: Final = (10_000, 32_000)
 """From where to where: what systems give to outgoing connections begins at 32768 or above."""
+_given: Final[set[int]] = set()
 LONGEST_LINE: Final = 1024 * 1024
 """Bytes of a line of the log."""
 
@@ -44,15 +45,16 @@ Launched = asyncio.subprocess.Process | Forked
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on at the moment, and that no outgoing connection will be given."""
-    with contextlib.ExitStack() as stack:
-        ports: list[int] = []
-        while len(ports) < count:
-            port = random.randrange(*PORTS)
-            with contextlib.suppress(OSError):
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+    """Return ports that nobody listens on at the moment, and that nobody else is given here, nor by the system."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.randrange(*PORTS)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
                 ports.append(port)
-        return ports
+    return ports
 
 
 async def listening(port: int, *, deadline: float = START) -> None:
