@@ -70,7 +70,7 @@ def wait_until(condition: Callable[[], object]) -> None:
     """Block until that is so; a Redis that is not there yet is asked again."""
     end = time.monotonic() + PATIENCE
     while True:
-        with contextlib.suppress(redis.RedisError, OSError, LookupError):
+        with contextlib.suppress(redis.RedisError, OSError, LookupError, ValueError):
             if condition():
                 return
         assert time.monotonic() < end, "it did not come about"
@@ -229,7 +229,7 @@ class RedisServer:
         return "\n".join([*lines, *self._options, ""])
 
 
-_PACE: Final = ("info-period", 500, "publish-period", 1000)
+_PACE: Final = ("info-period", 500, "ping-period", 400, "publish-period", 500)
 """Milliseconds: sentinels look more often than they do in earnest, but not so often that they fight over a failover."""
 
 
@@ -253,7 +253,7 @@ class RedisSentinel:
     @property
     def master(self) -> RedisServer:
         """The server that is the master now, as the sentinels say."""
-        port = int(self.sentinels[-1].do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
+        port = _master_port(self.sentinels[-1])
         return next(server for server in self.servers if server.port == port)
 
     @property
@@ -264,7 +264,14 @@ class RedisSentinel:
     def failover(self) -> None:
         """Let the sentinels make the replica the master, and return when they have."""
         before, after = self.master, self.replica
-        wait_until(lambda: self.sentinels[0].do("SENTINEL", "FAILOVER", SERVICE))
+
+        def is_on_its_way() -> bool:
+            """A failover that was given up, as it may be on a busy machine, is asked for again."""
+            if _master_port(self.sentinels[0]) == before.port:
+                self.sentinels[0].do("SENTINEL", "FAILOVER", SERVICE)
+            return _master_port(self.sentinels[0]) == after.port
+
+        wait_until(is_on_its_way)
         wait_until(lambda: self.master is after and after.do("ROLE")[0] == b"master")
         wait_until(lambda: before.do("ROLE")[0] == b"slave")
 
@@ -282,7 +289,7 @@ class RedisSentinel:
                 self.sentinels.append(
                     RedisServer(
                         f"sentinel monitor {SERVICE} 127.0.0.1 {port} 2",
-                        f"sentinel down-after-milliseconds {SERVICE} 500",
+                        f"sentinel down-after-milliseconds {SERVICE} 1500",
                         f"sentinel failover-timeout {SERVICE} 5000",
                         sentinel=True,
                     )
@@ -302,11 +309,24 @@ class RedisSentinel:
             server.close()
 
 
+def _master_port(sentinel: RedisServer) -> int:
+    return int(sentinel.do("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
+
+
 def _knows_everybody(sentinel: RedisServer) -> bool:
-    facts = sentinel.do("SENTINEL", "MASTER", SERVICE)
-    known = dict(zip(facts[::2], facts[1::2], strict=True)) if isinstance(facts, list) else facts
-    read = {str(_text(name)): _text(value) for name, value in known.items()}
-    return int(read["num-other-sentinels"]) == 2 and int(read["num-slaves"]) == 1
+    master = _facts(sentinel.do("SENTINEL", "MASTER", SERVICE))
+    (replica,) = map(_facts, sentinel.do("SENTINEL", "REPLICAS", SERVICE))
+    return (
+        (master["flags"], master["num-other-sentinels"]) == ("master", "2")
+        and (replica["flags"], replica["role-reported"], replica["master-link-status"]) == ("slave", "slave", "ok")
+        and replica["master-port"] == master["port"]
+    )
+
+
+def _facts(answer: Any) -> dict[str, str]:
+    """Return what a sentinel says of a server, by name, whether the package read it already or not."""
+    pairs = answer.items() if isinstance(answer, dict) else zip(answer[::2], answer[1::2], strict=True)
+    return {str(_text(name)): str(_text(value)) for name, value in pairs}
 
 
 def _text(value: Any) -> Any:
