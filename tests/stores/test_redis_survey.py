@@ -13,6 +13,7 @@ from tests.compliance.stores import KEY, record
 from tests.fakes.redis import RedisCluster, RedisSentinel, RedisServer
 from tests.fakes.scripted_redis import Forwarder
 from tests.fakes.until import until
+from tests.fakes.scripted_redis import ScriptedRedis
 from tests.stores.conftest import Opener
 
 EVICTING = "maxmemory-policy allkeys-lru): set maxmemory-policy to noeviction."
@@ -109,6 +110,16 @@ async def test_many_keys_are_listed_once_each(opened: Opener, server: RedisServe
     listed = store.keys()
     found = [key async for key in listed]
     assert sorted(found) == sorted(wanted)
+
+
+async def test_a_key_that_a_server_tells_of_twice_is_listed_once(opened: Opener) -> None:
+    name = b"countersign:{token/twice/1}:record"
+    page = b"*2\r\n$1\r\n%d\r\n*2\r\n" + b"$%d\r\n%s\r\n" % (len(name), name) * 2
+    pages = iter([page % 7, page % 0])
+    info = b"=24\r\ntxt:run_id:planted\r\n_:1\r\n\r\n"
+    async with ScriptedRedis(lambda command: next(pages) if command[0] == b"SCAN" else info) as redis:
+        listed = opened(redis.url).keys()
+        assert [key async for key in listed] == ["token/twice/1"]
 
 
 async def test_a_server_that_cannot_be_written_to_does_not_answer_a_ping(
