@@ -11,9 +11,8 @@ from proxy.stores.redis_survey import has_replicas, risks_of_place, risks_of_ser
 from proxy.stores.redis_url import parse
 from tests.compliance.stores import KEY, record
 from tests.fakes.redis import RedisCluster, RedisSentinel, RedisServer
-from tests.fakes.scripted_redis import Forwarder
+from tests.fakes.scripted_redis import Forwarder, ScriptedRedis
 from tests.fakes.until import until
-from tests.fakes.scripted_redis import ScriptedRedis
 from tests.stores.conftest import Opener
 
 EVICTING = "maxmemory-policy allkeys-lru): set maxmemory-policy to noeviction."
