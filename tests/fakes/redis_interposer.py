@@ -7,7 +7,6 @@ the server.
 """
 
 import asyncio
-import contextlib
 from types import TracebackType
 from typing import Final, Self
 
@@ -56,31 +55,38 @@ class Interposer:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
+        await asyncio.sleep(0)  # aborted connections close when the loop goes round
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda ended: self._end(ended, writer))
+
+    def _end(self, task: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
+        """Hang up, however the task ended, and even if it never began."""
+        self._tasks.discard(task)
+        writer.transport.abort()
+        expected = (GoneError, ConnectionError, asyncio.IncompleteReadError)
+        if not task.cancelled() and not isinstance(task.exception(), expected):
+            task.result()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         redis_reader, redis_writer = await asyncio.open_connection("127.0.0.1", self._to)
         try:
-            with contextlib.suppress(GoneError, ConnectionError, asyncio.IncompleteReadError):
-                while True:
-                    raw, words = await command(reader)
-                    name = name_of(words)
-                    if name == "subscribe":
-                        redis_writer.write(raw)
-                        await _pipe(redis_reader, writer)
-                    await self._reach("before", name)
+            while True:
+                raw, words = await command(reader)
+                name = name_of(words)
+                if name == "subscribe":
                     redis_writer.write(raw)
-                    answer = await value(redis_reader)
-                    await self._reach("after", name)
-                    writer.write(answer)
-                    self.echoes += name == "publish"
+                    await _pipe(redis_reader, writer)
+                await self._reach("before", name)
+                redis_writer.write(raw)
+                answer = await value(redis_reader)
+                await self._reach("after", name)
+                writer.write(answer)
+                self.echoes += name == "publish"
         finally:
             redis_writer.transport.abort()
-            writer.transport.abort()
 
     async def _reach(self, moment: str, name: str) -> None:
         if name not in NO_POINTS:

@@ -20,7 +20,7 @@ from tests.fakes.raw_client import Answer, RawClient
 PATIENCE: Final = 70.0
 """Seconds that one answer may take: longer than a proxy waits for the one that fetches."""
 PAUSE: Final = 0.5
-"""Seconds after which a caller comes again that was not told when."""
+"""Seconds after which a caller comes again, whatever it was told."""
 TRIES: Final = 3
 """Where many processes come and go, a port that was free may be taken by the time that it is listened on."""
 
@@ -84,7 +84,7 @@ class Scene:
             await self.ask(process)
 
     async def served(self, process: Proxy, *, within: float) -> Told:
-        """Let a caller come again when it is told to, until it is served or this takes a person.
+        """Let a caller come again and again, until it is served or this takes a person.
 
         Raises:
             TimeoutError: that many seconds were not enough.
@@ -97,7 +97,7 @@ class Scene:
                 told = Told(answer.status, _reason(answer), now() - began)
                 if told.status == 200 or told.reason not in {"", "internal", "network"}:
                     return told
-                await asyncio.sleep(float(answer.header("Retry-After") or PAUSE))
+                await asyncio.sleep(PAUSE)
 
     async def view(self, process: Proxy) -> dict[str, Any]:
         """Return what an operator sees of the credential."""

@@ -36,7 +36,7 @@ ROUNDED: Final = 2.0
 AT_ONCE: Final = 4
 """Processes that start at the same time."""
 SLOW: Final = 2.0
-"""Seconds that a slow issuer takes."""
+"""Seconds that a slow issuer takes, and a process that sleeps on."""
 WAITS: Final = {"http_request": LEASE, "refresh_token": LEASE + DOUBT}
 """Seconds that a process may have to wait after another one was killed, by the kind of the credential."""
 LONGEST_RENEWAL: Final = 0.08
@@ -109,7 +109,7 @@ class Stage:
     async def started(self, scene: Scene, between: Interposer) -> Proxy:
         """Start a process, and return it when it has done what it does at its start: it has heard itself twice."""
         process = await scene.process(store=self.redis(scene.name, between.url), starting=self.starting)
-        await eventually(lambda: between.echoes >= 2)
+        await eventually(lambda: between.echoes >= 2, deadline=2 * DOUBT)
         await self.settled.wait()
         return process
 
@@ -421,6 +421,7 @@ async def paused(stage: Stage, name: str, issuer: str, step: str, patience: str)
             assert (await scene.ask(other)).status == 200
         views = [await scene.view(other)]
         requests = scene.provider.token_requests(name)
+        await asyncio.sleep(SLOW)  # so that what the paused process gets is later beyond doubt
         pause.end()
         answer = (await asking).status
         more = scene.provider.token_requests(name) - requests
