@@ -7,11 +7,13 @@ from typing import Final
 
 import orjson
 
+from proxy.tokens.spending import DOUBT
 from tests.fakes.fleet import Fleet, at, new_key, refused, seasoned
 from tests.fakes.load import Load
 from tests.fakes.provider import Provider
 from tests.fakes.raw_client import Answer
-from tests.fakes.redis import RedisServer
+from tests.fakes.redis import RedisSentinel, RedisServer, wait_until
+from tests.fakes.world import eventually
 
 CALLERS: Final = 20
 """Of each replica."""
@@ -23,11 +25,11 @@ EXPECTED: Final = ("store_failed", "record_unreadable")
 
 
 @asynccontextmanager
-async def fleet_at(server: RedisServer, **credentials: int) -> AsyncIterator[Fleet]:
+async def fleet_at(server: RedisServer, url: str = "", **credentials: int) -> AsyncIterator[Fleet]:
     await seasoned(server)
     async with (
         Provider() as provider,
-        Fleet(provider, store=at(server.url), credentials=credentials, expected_errors=EXPECTED) as fleet,
+        Fleet(provider, store=at(url or server.url), credentials=credentials, expected_errors=EXPECTED) as fleet,
     ):
         yield fleet
 
@@ -67,6 +69,44 @@ async def test_during_an_outage_nothing_is_spent_and_what_is_held_goes_on(lastin
 
 
 NOT_SPENT: Final = (502, "token-unavailable", "internal", True)
+
+
+async def test_a_chain_goes_on_after_its_redis_has_lost_it_or_failed_over(
+    mortal: RedisServer, sentinel: RedisSentinel
+) -> None:
+    await asyncio.gather(through_loss(mortal), through_failover(sentinel))  # both have long waits
+
+
+async def through_loss(server: RedisServer) -> None:
+    async with fleet_at(server, refresh_token=1) as fleet:
+        name, provider = fleet.credential("refresh_token"), fleet.provider
+        assert refused(await fleet.burst(name, callers=1)) == [], fleet.story()
+        await asyncio.to_thread(server.restart, empty=True)
+        newcomer = await fleet.add()  # which knows nothing but the first refresh token, and that is spent
+        stories = [await fleet.insist(replica, name) for replica in (newcomer, *fleet.replicas)]
+        assert refused(story[-1] for story in stories) == [], fleet.story()
+        assert problems([told for *told_before, _ in stories for told in told_before]) <= {NOT_SPENT}
+        assert provider.outcomes(name) == ["issued"]
+        provider.revoke(provider.tokens_of(name)[0])
+        assert refused([(await fleet.insist(newcomer, name))[-1]]) == [], fleet.story()
+        assert provider.outcomes(name) == ["issued", "issued"]
+
+
+async def through_failover(sentinel: RedisSentinel) -> None:
+    before = sentinel.master
+    async with fleet_at(before, sentinel.url, refresh_token=1) as fleet:
+        name, provider = fleet.credential("refresh_token"), fleet.provider
+        provider.knobs.lifetime = SHORT
+        async with Load(fleet, [name], rate=RATE) as load:
+            await load.reach(2 * SHORT)
+            await asyncio.to_thread(before.kill)
+            await asyncio.to_thread(wait_until, lambda: sentinel.master is not before)
+            await fleet.store_is("up")
+            spent = len(provider.outcomes(name))
+            await eventually(lambda: len(provider.outcomes(name)) > spent, deadline=2 * DOUBT)
+        assert all("token-unavailable" in failure and "internal" in failure for failure in load.failures), load.failures
+        assert set(provider.outcomes(name)) == {"issued"}, fleet.story()
+        assert refused([(await fleet.insist(replica, name))[-1] for replica in fleet.replicas]) == [], fleet.story()
 
 
 async def test_a_replica_with_another_sealing_key_spends_nothing_destroys_nothing_and_says_so(
