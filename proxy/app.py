@@ -35,12 +35,14 @@ from proxy.stores.watched import WatchedStore
 from proxy.telemetry.events import EventLog, EventName
 from proxy.telemetry.logs import Logs
 from proxy.telemetry.metrics import UNMATCHED, Metrics
+from proxy.tokens.source import Source
 from proxy.tokens.sources import NO_SOURCES, Sources, Workshop, build_sources
 from proxy.tokens.vault import Vault
 from proxy.tokens.webhook import Webhook
 
-LANDING: Final = 10.0
-"""Seconds that fetches under way get when the process ends: as long as a token request may take."""
+LANDING: Final = 125.0
+"""Seconds that fetches get when the process ends, if what they bring cannot be had again: as long as a token request
+may be configured to take, and what it takes to save its reply."""
 BACKLOG: Final = 4096
 """Connections the kernel holds for us while the loop is busy."""
 
@@ -66,10 +68,10 @@ class App:
         store = stores.KINDS[self.config.store.kind](self.config.store, self.runtime)
         self.store = WatchedStore(store, self.metrics, self.events, self.runtime)
         self.seal = Seal(self.config.seal.keys) if self.config.seal.keys else Seal.of_this_process()
-        vault = Vault(self.store, self.seal, self.runtime, self.events)
+        self.vault = Vault(self.store, self.seal, self.runtime, self.events)
         self.endpoint = Endpoint(self.clock)
         self.workshop = Workshop(
-            self.endpoint, vault, self.seal.derive("identity"), self.runtime, self.metrics, self.events
+            self.endpoint, self.vault, self.seal.derive("identity"), self.runtime, self.metrics, self.events
         )
         self.webhook = Webhook(self.config.events.webhook, self.runtime, self.endpoint, self.events, self.metrics)
         self.events.follow(self.webhook.hear)
@@ -77,6 +79,8 @@ class App:
         self.stopping = asyncio.Event()
         self.started_at = self.clock.now()
         self.sources = NO_SOURCES
+        self.former: set[Source] = set()
+        """Sources of configurations before, whose fetches may still be under way."""
         self.graph = NO_GRAPH
         self._reloading = asyncio.Lock()
 
@@ -112,6 +116,7 @@ class App:
             self.clock,
             max_connections=self.config.listen.max_connections,
         )
+        self.runtime.spawn(self.vault.watch(), name="look after what cannot be had again")
         self.runtime.spawn(self.listener.watch_heads(), name="watch request heads")
         listen = self.config.listen
         with _opening(listen.proxy):
@@ -176,6 +181,8 @@ class App:
         self.loaded, self.files, self.sources, self.graph = loaded, loaded.files, sources, graph
         self.pipeline.graph = graph
         self.webhook.update(loaded.config.events.webhook)
+        former = {*self.former, *old_graph.sources.values()} - {*graph.sources.values()}
+        self.former = {source for source in former if source.status().is_fetching}
         retire(old_graph, graph)
         self.metrics.keep(graph.plans.keys(), graph.sources.keys())
         self.metrics.config_reloaded("succeeded", self.clock.now())
@@ -203,7 +210,6 @@ class App:
 
     async def close(self) -> None:
         """Let go of everything."""
-        await self.webhook.close()
         for site in self.sites:
             await site.cleanup()
         for plan in self.graph.plans.values():
@@ -211,6 +217,7 @@ class App:
         for source in self.graph.sources.values():
             source.close()
         await self._land_fetches()
+        await self.webhook.close()
         await self.runtime.close()
         await self.endpoint.close()
         await self.store.close()
@@ -218,7 +225,7 @@ class App:
     async def _land_fetches(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LANDING):
-                await asyncio.gather(*(source.finish() for source in self.graph.sources.values()))
+                await asyncio.gather(*(source.finish() for source in {*self.sources.by_name.values(), *self.former}))
 
     def _task_failed(self, name: str, error: BaseException) -> None:
         self.events.record("error", EventName.TASK_FAILED, detail=f"{name}: {error!r}")

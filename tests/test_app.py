@@ -406,15 +406,3 @@ async def test_nothing_is_left_when_it_has_closed(tmp_path: Path) -> None:
         app = world.app
     assert app.runtime.tasks == 0
     assert all(plan.upstream.connections == 0 for plan in app.graph.plans.values())
-
-
-async def test_a_fetch_that_is_under_way_when_it_ends_may_land_for_its_token_may_be_the_only_one(
-    tmp_path: Path,
-) -> None:
-    async with running(tmp_path) as world:
-        world.issuer.knobs.delay = 0.2
-        asked = asyncio.get_running_loop().create_task(world.app.sources.by_name["session"].obtain())
-        await until(lambda: world.issuer.count)
-        app = world.app
-    assert (await asked).token.value.reveal() == world.issuer.issued[0]
-    assert app.runtime.tasks == 0

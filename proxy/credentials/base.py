@@ -69,6 +69,8 @@ class Credential(ABC):
     reader: TokenReader | None = None
     """How it reads the reply that brings its token; None: it asks nobody."""
 
+    longest_try: float = 10.0
+    """Seconds that one try to fetch may take."""
     lineage: tuple[str | Secret, ...] | None = None
     """None: each fetch stands alone. Else a fetch may use up what the reply before it brought (a one-time refresh
     token), and this is what the first one began with: while it stays the same, the chain of `Token.variables` goes on,

@@ -67,6 +67,7 @@ class HttpRequest(Credential):
         self._variables = settings.variables
         self._save = {name: make_extractor(extractor) for name, extractor in settings.save.items()}
         self.reader = self._reader = TokenReader(settings.token, settings.expiry)
+        self.longest_try = settings.request.timeout
         if settings.spends:
             self.lineage = (settings.request.place, *(settings.variables[name] for name in settings.sent_again))
 

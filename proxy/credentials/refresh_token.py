@@ -1,10 +1,8 @@
 """OAuth 2 refresh tokens: each fetch spends the one that the fetch before it brought (RFC 6749 §6).
 
 Theory. A refresh token may be good for one use: the provider then answers with its successor, and takes a second use of
-the same one for theft, upon which it may revoke everything that came of the grant (RFC 9700 §4.14.2). So a request that
-may have been heeded is never sent again by the same fetch: not after a timeout or a broken connection, and not after an
-error of the server. It is sent again only when the server was not reached, or turned it away unread: with 429, or with
-503 and a Retry-After. Whoever calls `fetch` remembers what it brought, and decides whether to try once more later.
+the same one for theft, upon which it may revoke everything that came of the grant (RFC 9700 §4.14.2). So one fetch
+sends it once, whatever comes of that. Whoever calls `fetch` remembers what it brought and may try again later.
 """
 
 from typing import ClassVar, Literal
@@ -39,6 +37,7 @@ class RefreshToken(OAuth2):
     def __init__(self, name: str, settings: RefreshTokenSettings, endpoint: Endpoint, clock: Clock) -> None:
         super().__init__(name, settings, endpoint, clock)
         self._first = settings.refresh_token
+        self.longest_try = settings.timeout
         self.lineage = (settings.token_url, settings.client_id, settings.refresh_token)
 
     async def fetch(self, previous: Token | None) -> Token:

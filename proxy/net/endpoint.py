@@ -43,8 +43,8 @@ class EndpointRequest:
     timeout: float = 10.0
     """Seconds for one try, from the first packet to the last byte of the body."""
     spends: bool = False
-    """True: what it carries may work only once. After a try that may have been heeded there is no other: a server that
-    sees a spent refresh token again may revoke the whole grant (RFC 9700 §4.14.2)."""
+    """True: what it carries may work only once, and is sent once: a server that sees a spent refresh token again may
+    revoke the whole grant (RFC 9700 §4.14.2), and who waits before another try may have lost the lock by then."""
 
     @property
     def subject(self) -> str:
@@ -77,7 +77,7 @@ class Endpoint:
             try:
                 return await self.once(request)
             except TokenRequestError as error:
-                wait = None if request.spends and not error.unheeded else self._wait(error, tries)
+                wait = None if request.spends else self._wait(error, tries)
                 if wait is None:
                     raise
             tries += 1

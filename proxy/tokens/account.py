@@ -38,6 +38,8 @@ class Account:
         self.durable = durable
         self.record = NOTHING
         """The newest that is known here."""
+        self._is_ours_alone = False
+        """The store did not take what we gave it last, or did not say so."""
         self._vault = vault
         self._render = render
         self._clock = clock
@@ -50,8 +52,11 @@ class Account:
         known = self.record
         if record.order < known.order or record.is_same_as(known):
             return False
-        if record.is_blank and known.token is not None:
+        is_older = self.durable and self._is_ours_alone and record.issued_at < known.issued_at
+        if known.token is not None and (record.is_blank or is_older):
             record = known.renumber(record.generation + 1)  # so that what we know replaces it
+        elif record.order == known.order and None not in (record.spending_since, known.spending_since):
+            record = record.spend_since(known)
         self.record = record
         return True
 
@@ -80,9 +85,9 @@ class Account:
             return None
         return failure if self._clock.monotonic() < failure.until else None
 
-    async def store_is_back_since(self) -> float:
-        """Return from when on others could save what only they knew, in monotonic seconds. Raises StoreError."""
-        return max(self._vault.back_since, self._clock.monotonic() - await self._vault.uptime())
+    async def store_uptime(self) -> float:
+        """Return for how many seconds others could save what only they knew. Raises StoreError."""
+        return await self._vault.uptime()
 
     async def look(self) -> None:
         """Learn what stands in the store. Raises StoreError."""
@@ -95,14 +100,21 @@ class Account:
             await self.look()
         return self.usable(than)
 
+    async def reject(self, generation: int) -> None:
+        """Let nobody begin with that token, whoever renews it, and whenever."""
+        record = self.record
+        if record.generation == generation and not record.is_rejected:
+            await self.keep(record.reject(self._clock.now()))
+
     async def save(self, record: TokenRecord) -> bool:
         """Let that record count, here and in the store; False: another stands there, and counts.
 
         Raises:
             StoreError: it counts here alone for now.
         """
-        self.record = record
+        self.record, self._is_ours_alone = record, True
         standing = await self._vault.save(self.key, record, durable=self.durable)
+        self._is_ours_alone = False
         if standing is not record:
             self.hear(standing)
         return standing is record
@@ -117,10 +129,14 @@ class Account:
         stored = await self._vault.load(self.key)
         if stored is not None and stored.is_blank and self.record.token is not None:
             self.hear(stored)  # so that ours comes after it
+        if stored is not None and self._is_ours_alone:
+            self.hear(stored)  # so that ours comes after it, if it is the newer one
         known = self.record
         if known.is_damaged or known.order <= (0 if stored is None else stored.order):
             return stored
-        return await self._vault.save(self.key, known, durable=self.durable)
+        standing = await self._vault.save(self.key, known, durable=self.durable)
+        self._is_ours_alone = False
+        return standing
 
     async def revoke(self) -> None:
         """Take the token out of use everywhere. Raises StoreError: it may still be in use elsewhere."""

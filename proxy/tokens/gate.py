@@ -80,10 +80,10 @@ class Gate:
         self.breaker.release(permit, now)
         raise self.refusal(failure)
 
-    def succeeded(self, permit: Permit) -> None:
-        """The endpoint gave a token."""
+    def succeeded(self, permit: Permit, *, had_failed: bool = False) -> None:
+        """The endpoint gave a token; `had_failed`: others, or a former process, had asked in vain."""
         self._record(permit, ok=True)
-        if self._memory.last is not None:
+        if self._memory.last is not None or had_failed:
             self._memory.forget()
             self._events.record("info", EventName.REFRESH_RECOVERED, credential=self._credential)
 
@@ -98,6 +98,11 @@ class Gate:
     def heard_failure(self, failure: Failure) -> None:
         """Another replica met with a failure, and tells so itself."""
         self._memory.hear(failure)
+
+    def follow_on(self, former: "Gate") -> None:
+        """Remember that it failed with former settings, though with these it is worth asking at once."""
+        if (failure := former.failure) is not None:
+            self._memory.hear(replace(failure, until=self._clock.monotonic(), in_a_row=0, permanent=False))
 
     def relent(self) -> None:
         """What kept us from asking has passed: it is worth asking at once."""

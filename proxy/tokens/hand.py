@@ -40,12 +40,14 @@ class Hand:
         self._uses_at_adoption = -1 if even_if_unused else self._uses()
         self._alarm.set(held.stale_at - self._now())
 
-    def withdraw(self, *, for_good: bool = False) -> None:
-        """The token was refused; `for_good`: and it is not to be made do with."""
+    def withdraw(self, *, for_good: bool = False) -> bool:
+        """The token was refused; False: again. `for_good`: it is not to be made do with."""
+        is_first = self.held is not self._aside
         if self.held is not None:
             self.held, self._aside, self.missing = None, self.held, Trigger.REJECTED
         if for_good:
             self._aside = None
+        return is_first
 
     def make_do(self) -> None:
         """There is no other: what was put aside is better than nothing, until it expires."""

@@ -26,6 +26,8 @@ class Replacement:
     held: Held
     fetched: bool
     """False: somebody else had fetched it, the store had it."""
+    had_failed: bool = False
+    """Fetches had failed since the token before it, here or elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ accounts of the same token the longer one counts. Times are on this process's cl
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 
 from proxy.core.errors import Reason
@@ -86,6 +87,10 @@ class TokenRecord:
     def spend(self, monotonic: float) -> "TokenRecord":
         """Write down that what the token carries is used up from now on."""
         return self._next(spending_since=monotonic, may_be_spent=True)
+
+    def spend_since(self, known: "TokenRecord") -> "TokenRecord":
+        """Return the same, being spent for as long as we have known it to be: the store's clock may have been set."""
+        return replace(self, spending_since=min(self.spending_since or inf, known.spending_since or inf))
 
     def carry(self, variables: Mapping[str, Secret], now: float) -> "TokenRecord":
         """Keep what the next fetch needs, which came without a token that can be used; one that is held stays."""

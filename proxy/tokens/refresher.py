@@ -47,7 +47,7 @@ class Refresher:
         self._clock = clock
         self._metrics = metrics
         self._random = random
-        self._spending = Spending(account, self._fetch, self._clock) if account.durable else None
+        self._spending = Spending(account, self._fetch, clock, credential.longest_try) if account.durable else None
         self._retired = False
 
     def __repr__(self) -> str:
@@ -87,9 +87,8 @@ class Refresher:
         except StoreError as error:
             if self._spending is not None:
                 return self._too_risky(fail, error)
-        record = self._account.record
-        if trigger is Trigger.REJECTED and record.generation == than and not record.is_rejected:
-            await self._account.keep(record.reject(self._clock.now()))  # so that nobody else begins with it
+        if trigger is Trigger.REJECTED:
+            await self._account.reject(than)
         if self._spending is not None:
             return await self._spending.spend(lease, trigger, than, fail)
         return await self._ask(trigger, than, fail)
@@ -109,6 +108,7 @@ class Refresher:
 
     async def _ask(self, trigger: Trigger, than: int, fail: Fail, *, kept: bool = True) -> Outcome:
         account = self._account
+        had_failed = account.record.failure is not None
         try:
             held, record = await self._fetch(trigger)
         except FetchError as error:
@@ -122,7 +122,7 @@ class Refresher:
             await account.keep(record)
         else:
             account.record = record
-        return Replacement(account.usable(record.generation - 1) or held, fetched=True)
+        return Replacement(account.usable(record.generation - 1) or held, fetched=True, had_failed=had_failed)
 
     async def _fetch(self, trigger: Trigger) -> tuple[Held, TokenRecord]:
         """Return a new token, ready for use, and the record that it begins. Raises FetchError.

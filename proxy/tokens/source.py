@@ -69,11 +69,11 @@ class Source:
         self.rejection = rejection
         self.renewable = credential.renewable
         self._vault = vault
-        self._clock, self._now = runtime.clock, runtime.clock.now
+        self._runtime, self._clock, self._now = runtime, runtime.clock, runtime.clock.now
         self._metrics = metrics
         self._events = events
         render = renderer(injectors, window=safety_window, renewable=credential.renewable, random=random)
-        durable = credential.lineage is not None
+        self.is_durable = durable = credential.lineage is not None
         self._account = Account(vault, key, identity, render=render, clock=runtime.clock, durable=durable)
         self._refresher = Refresher(
             credential, self._account, render=render, clock=runtime.clock, metrics=metrics, random=random
@@ -135,8 +135,9 @@ class Source:
         if held is not None and held.is_same_token_as(rejected):
             if not self._allowance.is_left(self._clock.monotonic()):
                 return Renewal(RenewalOutcome.TOO_YOUNG)
-            self._hand.withdraw()
-            self._tell(EventName.TOKEN_REJECTED, held.token)
+            if self._hand.withdraw():
+                self._tell(EventName.TOKEN_REJECTED, held.token)
+            self._runtime.spawn(self._account.reject(held.token.generation), name=f"reject a token of {self.name}")
         elif held is not None and self._now() < held.expires_at:
             return Renewal(RenewalOutcome.SUPERSEDED, held)
         try:
@@ -179,15 +180,8 @@ class Source:
 
     def status(self) -> SourceStatus:
         """Return what operators see."""
-        return status_of(
-            self.name,
-            self._hand.held,
-            self._gate,
-            generation=self._generation,
-            renewable=self.renewable,
-            is_fetching=self._flight.task is not None,
-            clock=self._clock,
-        )
+        about = {"renewable": self.renewable, "is_fetching": self._flight.task is not None}
+        return status_of(self.name, self._hand.held, self._gate, self._clock, generation=self._generation, **about)
 
     def close(self) -> None:
         """Begin nothing more behind requests. A flight in the air lands, and requests on the old graph are served."""
@@ -197,9 +191,13 @@ class Source:
         self._refresher.retire()
 
     async def finish(self) -> None:
-        """Let a fetch that is under way land: what it brings may be the only one there is."""
-        if (task := self._flight.task) is not None:
+        """Let a fetch land that is under way, if what it brings cannot be had again."""
+        if self.is_durable and (task := self._flight.task) is not None:
             await land(task)
+
+    def follow_on(self, former: "Source") -> None:
+        """Go on from what the source with the former settings met with: a cure is told, and nobody waits for it."""
+        self._gate.follow_on(former._gate)
 
     # What other replicas do
 
@@ -281,7 +279,7 @@ class Source:
             self._allowance.spend(self._clock.monotonic(), self._generation)
         if outcome.fetched:
             self._tell(EventName.TOKEN_FETCHED, outcome.held.token, reason=trigger.value)
-            self._gate.succeeded(permit)
+            self._gate.succeeded(permit, had_failed=outcome.had_failed)
         else:
             self._gate.left(permit)
             self._gate.heard_success()

@@ -53,7 +53,12 @@ async def build_sources(
     by_name = {}
     for name, record in settings.items():
         identity = identity_of(record, workshop.identity_key)
-        by_name[name] = previous.same(name, identity) or await _source(name, record, identity, workshop)
+        source = previous.same(name, identity)
+        if source is None:
+            source = await _source(name, record, identity, workshop)
+            if name in previous.by_name:
+                source.follow_on(previous.by_name[name])
+        by_name[name] = source
     for source in by_name.values():
         await source.prime()
     return Sources(settings, by_name)
@@ -62,15 +67,15 @@ async def build_sources(
 async def _source(name: str, settings: CredentialSettings, identity: str, workshop: Workshop) -> Source:
     kind = credentials.KINDS[settings.kind]
     credential = kind(name, settings, workshop.endpoint, workshop.runtime.clock)
-    kept_under = identity
+    key = f"token/{name}/{identity}"
     if credential.lineage is not None:  # slow on purpose; requests do not wait for it
-        kept_under = await asyncio.to_thread(lineage_of, credential.lineage)
+        key = f"chain/{await asyncio.to_thread(lineage_of, credential.lineage)}"
     return Source(
         name,
         credential,
         injectors=tuple(injectors.KINDS[record.kind](record) for record in settings.inject),
         vault=workshop.vault,
-        key=f"token/{name}/{kept_under}",
+        key=key,
         runtime=workshop.runtime,
         metrics=workshop.metrics.credential(name),
         events=workshop.events,

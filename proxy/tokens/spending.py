@@ -17,7 +17,7 @@ from typing import Final
 
 from proxy.core.clock import Clock
 from proxy.core.errors import FetchError, Reason
-from proxy.stores.base import Lease, StoreError
+from proxy.stores.base import LEASE, Lease, StoreError
 from proxy.tokens.account import Account
 from proxy.tokens.failures import Failure
 from proxy.tokens.held import Held
@@ -32,14 +32,22 @@ SAVE_PAUSE: Final = 0.5
 
 
 class Spending:
-    """One credential's fetches. `fetch` asks the token endpoint with what the account's record carries."""
+    """One credential's fetches. `fetch` asks the token endpoint with what the account's record carries.
+
+    `longest_try` is in seconds: a holder that lost its lease may be waiting for so long.
+    """
 
     def __init__(
-        self, account: Account, fetch: Callable[[Trigger], Awaitable[tuple[Held, TokenRecord]]], clock: Clock
+        self,
+        account: Account,
+        fetch: Callable[[Trigger], Awaitable[tuple[Held, TokenRecord]]],
+        clock: Clock,
+        longest_try: float,
     ) -> None:
         self._account = account
         self._fetch = fetch
         self._clock = clock
+        self._doubt = max(DOUBT, longest_try + LEASE / 2)
 
     async def spend(self, lease: Lease, trigger: Trigger, than: int, fail: Fail) -> Outcome:
         """Return the next token, or why there is none."""
@@ -53,9 +61,13 @@ class Spending:
             try:
                 held, record = await self._fetch(trigger)
                 await self._save(record, began)
-                return Replacement(account.usable() or held, fetched=True)
+                return Replacement(account.usable() or held, fetched=True, had_failed=spent.failure is not None)
             except FetchError as error:
-                if not error.variables and (newer := await account.newer(than)) is not None:
+                try:
+                    await account.look()
+                except StoreError as away:
+                    error = _undecided(error, away)
+                if not error.variables and (newer := account.usable(than)) is not None:
                     return Replacement(newer, fetched=False)
                 has_moved_on = account.record.variables != spent.variables
                 if error.reason is Reason.INVALID_GRANT and has_moved_on and not is_last:
@@ -74,7 +86,8 @@ class Spending:
             carrying = spent.carry(error.variables, self._clock.now())
             await self._save(carrying.fail(failure, account.identity), began)
         else:
-            record = replace(spent, may_be_spent=was_sent_before) if error.unheeded else spent
+            basis = account.record if account.record.generation == spent.generation else spent
+            record = replace(basis, may_be_spent=was_sent_before) if error.unheeded else basis
             await account.keep(record.fail(failure, account.identity))
 
     async def _write_down(self, lease: Lease) -> FetchError | None:
@@ -94,8 +107,9 @@ class Spending:
 
     async def _doubtful_for(self, since: float | None) -> float:
         """Return for how many seconds somebody may still know better what to spend. Raises StoreError."""
-        back_since = await self._account.store_is_back_since()
-        return max(back_since, -inf if since is None else since) + DOUBT - self._clock.monotonic()
+        uptime = await self._account.store_uptime()
+        spending_for = inf if since is None else self._clock.monotonic() - since
+        return max(DOUBT - uptime, self._doubt - spending_for)
 
     async def _save(self, record: TokenRecord, began: float) -> None:
         """Save what came of the fetch that began then, in monotonic seconds, whatever others have saved meanwhile.
@@ -113,6 +127,13 @@ class Spending:
                 record = record.renumber(standing.generation + 1)
             except StoreError:
                 await clock.sleep(SAVE_PAUSE)
+
+
+def _undecided(error: FetchError, away: StoreError) -> FetchError:
+    """Return the error, unless it may be that the store knows better."""
+    if error.reason is not Reason.INVALID_GRANT:
+        return error
+    return not_asked(f"{error}; whether somebody has brought what follows on it cannot be told, for {away}")
 
 
 def _explained(error: FetchError, was_sent_before: bool) -> FetchError:

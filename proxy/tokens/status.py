@@ -48,11 +48,11 @@ def status_of(
     name: str,
     held: Held | None,
     gate: Gate,
+    clock: Clock,
     *,
     generation: int,
     renewable: bool,
     is_fetching: bool,
-    clock: Clock,
 ) -> SourceStatus:
     """Return how things stand with a credential's token; read on its clock."""
     failure, now, monotonic = gate.failure, clock.now(), clock.monotonic()

@@ -10,7 +10,6 @@ store that has just come back is not overrun.
 import asyncio
 from collections import defaultdict
 from contextlib import suppress
-from math import inf
 from typing import Final, Protocol
 
 from proxy.core.seal import Seal, SealError, UnknownKeyError
@@ -27,10 +26,15 @@ KEPT_FOREVER: Final = 30 * KEPT
 """Seconds that a token without expiry is kept; who still holds it saves it again with the next change."""
 KEPT_DURABLE: Final = 400 * KEPT
 """Seconds that what cannot be had again is kept, counted from its last use."""
+LOOK: Final = 10.0
+"""Seconds after which it is seen to that the store still has what cannot be had again."""
 
 
 class Follower(Protocol):
     """Who wants to know what becomes of a record."""
+
+    is_durable: bool
+    """What the record carries cannot be had again."""
 
     def hear(self, record: TokenRecord) -> None:
         """Take note of what stands in the store now."""
@@ -54,9 +58,6 @@ class Vault:
         """The orders of the records that cannot be read here, and were told of."""
         self._catching_up: asyncio.Task[None] | None = None
         self._to_catch_up = False
-        self._has_missed = False
-        self.back_since = -inf
-        """Monotonic seconds; when the store came back after it had been away, as far as we know."""
         store.listen(self._hear)
 
     def __repr__(self) -> str:
@@ -123,9 +124,6 @@ class Vault:
 
     def _hear(self, news: News) -> None:
         if news.change is Change.MISSED:
-            if self._has_missed:  # the first time it only says that there is a store
-                self.back_since = self._clock.monotonic()
-            self._has_missed = True
             self._to_catch_up = True
             if self._catching_up is None or self._catching_up.done():
                 self._catching_up = self._runtime.spawn(self._catch_up(), name="catch up with the store")
@@ -145,6 +143,14 @@ class Vault:
                 for follower in tuple(followers):
                     with suppress(StoreError):
                         await follower.catch_up()
+
+    async def watch(self) -> None:
+        """Look after what cannot be had again, for ever: the store may forget it while nobody asks."""
+        while True:
+            await self._clock.sleep(LOOK)
+            for follower in [one for followers in self._followers.values() for one in followers if one.is_durable]:
+                with suppress(StoreError):
+                    await follower.catch_up()
 
     async def _ring(self, event: asyncio.Event, seconds: float) -> None:
         await self._clock.sleep(seconds)

@@ -53,6 +53,7 @@ class TokenRoom:
         safety_window: float | None = None,
         random: Callable[[], float] = lambda: NO_CHANCE,
         identity: str = "0123456789abcdef",
+        longest_try: float = 10.0,
         seal: Seal = SEAL,
     ) -> None:
         self.clock = clock or FakeClock()
@@ -61,6 +62,7 @@ class TokenRoom:
         self.credential = credential(self.clock)
         self.credential.lifetime = lifetime
         self.credential.lineage = lineage
+        self.credential.longest_try = longest_try
         self.store = store or Memory(MemorySettings(), self.runtime)
         self.metrics = Metrics()
         self.counts = self.metrics.credential("billing")

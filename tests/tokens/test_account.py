@@ -21,7 +21,8 @@ from proxy.tokens.record import NOTHING, STEPS, TokenRecord
 from proxy.tokens.vault import Vault
 from tests.fakes.clock import FakeClock
 from tests.fakes.flaky_store import FlakyStore
-from tests.fakes.token_room import KEY, SEAL, value
+from tests.fakes.stepped_store import SteppedStore
+from tests.fakes.token_room import KEY, SEAL, TokenRoom, value
 
 IDENTITY = "0123456789abcdef"
 DOWN = StoreError("the store is down")
@@ -534,14 +535,6 @@ async def test_news_of_the_record_wakes_who_waits_for_it(world: World) -> None:
     assert waiting.done()
 
 
-async def test_others_can_save_what_they_know_from_when_the_store_is_up_and_reached(world: World) -> None:
-    assert await world.account.store_is_back_since() < 0.0
-    world.store.up_for = 40.0
-    assert await world.account.store_is_back_since() == world.clock.monotonic() - 40.0
-    world.vault.back_since = world.clock.monotonic() - 10.0
-    assert await world.account.store_is_back_since() == world.clock.monotonic() - 10.0
-
-
 async def test_nothing_is_left_behind_in_a_store_of_our_own(world: World) -> None:
     await world.account.save(world.record(7))
     world.account.abandon()
@@ -552,3 +545,31 @@ async def test_it_shows_no_secret(world: World) -> None:
     world.account.record = world.record(7)
     assert repr(world.account) == f"<Account {KEY}, generation 7, step 0>"
     assert "planted" not in repr(world.account.record)
+
+
+async def test_what_the_store_did_not_take_and_was_issued_later_is_not_given_up_for_what_stands_there() -> None:
+    clock = FakeClock()
+    store = SteppedStore(Runtime(clock, lambda name, error: None))
+    one = TokenRoom(store=store, clock=clock, lineage=("first",))
+    other = one.replica(store=SteppedStore(Runtime(clock, lambda name, error: None), store.shared))
+    await one.source.obtain()
+    account, later = one.source._account, Token(Secret("later"), clock.now() + 5, clock.now() + 300)
+    store.is_gone = True
+    await account.keep(account.record.succeed(later, "0123456789abcdef", clock.now()))
+    await other.plant("earlier", 2)
+    store.is_gone = False
+    await account.catch_up()
+    standing = await other.stored()
+    assert standing is not None
+    assert standing.token is not None
+    assert (standing.token.value.reveal(), standing.generation) == ("later", 3)
+
+
+async def test_what_is_being_spent_is_no_younger_for_a_clock_that_was_set_back() -> None:
+    room = TokenRoom(lineage=("first",))
+    account = room.source._account
+    began = room.clock.monotonic()
+    account.record = account.record.spend(began)
+    await room.clock.advance(seconds=60)
+    account.hear(replace(account.record, spending_since=room.clock.monotonic()))
+    assert account.record.spending_since == began

@@ -192,3 +192,16 @@ async def test_a_failure_of_the_endpoint_is_not_relented(world: World) -> None:
 def test_its_repr_says_how_things_stand(world: World) -> None:
     world.gate.failed(world.gate.enter(), transient())
     assert repr(world.gate).startswith("<Gate billing, closed, Failure(reason=<Reason.PROVIDER_5XX")
+
+
+async def test_with_other_settings_it_is_worth_asking_at_once_and_the_cure_is_told(world: World) -> None:
+    world.gate.failed(world.gate.enter(), permanent())
+    cured = Gate("billing", Breaker(BreakerSettings()), clock=world.clock, events=world.events, random=lambda: 0.0)
+    cured.follow_on(world.gate)
+    cured.succeeded(cured.enter())
+    assert world.happened() == ["refresh_failed", "credential_needs_person", "refresh_recovered"]
+
+
+def test_a_failure_that_others_met_with_is_followed_by_its_recovery(world: World) -> None:
+    world.gate.succeeded(world.gate.enter(), had_failed=True)
+    assert world.happened() == ["refresh_recovered"]

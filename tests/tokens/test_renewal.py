@@ -192,3 +192,42 @@ async def test_a_rejection_on_two_replicas_causes_one_renewal(room: TokenRoom) -
     assert len({value(renewal.held) for renewal in renewals}) == 1
     assert sum(one.fetches().get(("rejected", "succeeded"), 0) for one in (room, other)) == 1
     await other.runtime.close()
+
+
+async def test_a_rejection_is_known_to_the_fleet_though_a_slow_renewal_is_under_way(room: TokenRoom) -> None:
+    other = room.replica()
+    held = await room.source.obtain()
+    await other.source.obtain()
+    other.source._hand.close()
+    room.credential.hold()
+    await room.clock.advance(seconds=250)
+    renewal = asyncio.create_task(room.source.renew(held))
+    await room.clock.settle()
+    assert room.credential.in_flight == 1
+    assert other.source.current() is None
+    room.credential.release()
+    assert (await renewal).outcome is RenewalOutcome.RENEWED
+    await other.runtime.close()
+
+
+async def test_a_rejection_is_known_to_the_fleet_though_another_holds_the_lock(room: TokenRoom) -> None:
+    other = room.replica()
+    held = await room.source.obtain()
+    await other.source.obtain()
+    lease = await room.store.acquire(room.key)
+    renewal = asyncio.create_task(room.source.renew(held))
+    await room.clock.settle()
+    assert other.source.current() is None
+    assert lease is not None
+    await lease.release()
+    await renewal
+    await other.runtime.close()
+
+
+async def test_a_token_that_is_refused_again_and_again_is_told_of_once(room: TokenRoom) -> None:
+    held = await room.source.obtain()
+    room.credential.always = transient()
+    for _ in range(50):
+        await room.source.renew(held)
+        await room.clock.advance(seconds=0.1)
+    assert room.event_names().count("token_rejected") == 1

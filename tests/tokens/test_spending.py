@@ -31,11 +31,16 @@ class Fleet:
         self.rooms: list[TokenRoom] = []
         self.one = self.replica(self.first)
 
-    def replica(self, store: SteppedStore | None = None, identity: str = "one") -> TokenRoom:
+    def replica(self, store: SteppedStore | None = None, identity: str = "one", longest_try: float = 10.0) -> TokenRoom:
         """Return one more process."""
         store = store or SteppedStore(Runtime(self.clock, lambda name, error: None), self.first.shared)
         room = TokenRoom(
-            credential=SpendingCredential, store=store, clock=self.clock, lineage=LINEAGE, identity=identity
+            credential=SpendingCredential,
+            store=store,
+            clock=self.clock,
+            lineage=LINEAGE,
+            identity=identity,
+            longest_try=longest_try,
         )
         assert isinstance(room.credential, SpendingCredential)
         room.credential.issuer = self.issuer
@@ -134,17 +139,17 @@ async def test_without_the_store_nothing_is_spent_and_what_is_held_serves_on(fle
 
 
 async def test_when_the_store_is_back_others_get_time_to_save_before_anything_is_spent(fleet: Fleet) -> None:
-    fleet.first.tell(News(Change.MISSED))
     await fleet.obtain(fleet.one)
     fleet.first.is_gone = True
     await fleet.clock.advance(hours=1)
     await fleet.refused(fleet.one)
-    fleet.first.is_gone = False
+    fleet.first.is_gone, fleet.first.up_for = False, 0.0
     fleet.first.tell(News(Change.MISSED))
     refusal = await fleet.refused(fleet.one)
     assert refusal.retry_after is not None
     assert 0 < refusal.retry_after <= DOUBT
     assert fleet.issuer.spent == [FIRST]
+    fleet.first.up_for = DOUBT
     await fleet.clock.advance(seconds=DOUBT)
     await fleet.obtain(fleet.one)
     assert fleet.issuer.spent_each_once
@@ -428,3 +433,46 @@ async def test_a_failure_of_ours_leaves_the_mark_so_that_the_next_takes_care(fle
     error = await fleet.refused(fleet.replica())
     assert error.reason is Reason.INTERNAL
     assert len(fleet.issuer.spent) == 1
+
+
+async def test_a_grant_is_not_called_dead_while_the_store_cannot_say_what_follows_on_it(fleet: Fleet) -> None:
+    fleet.issuer.good = "another"
+    credential = fleet.one.credential
+    assert isinstance(credential, SpendingCredential)
+    credential.stepper.stop_at = 0  # before its request
+    caller = asyncio.create_task(fleet.one.source.obtain())
+    await fleet.clock.settle()
+    assert credential.stepper.reached.is_set()
+    fleet.first.is_gone = True
+    credential.stepper.go.set()
+    await fleet.clock.advance(seconds=1)
+    assert isinstance((await asyncio.gather(caller, return_exceptions=True))[0], TokenUnavailableError)
+    failure = fleet.one.source.status().failure
+    assert failure is not None
+    assert not failure.permanent
+    assert "cannot be told" in failure.detail
+    assert "credential_needs_person" not in fleet.one.event_names()
+
+
+async def test_a_failure_of_a_former_process_is_followed_by_its_recovery(fleet: Fleet) -> None:
+    fleet.one.credential.fail(TokenRequestError(Symptom.CONNECT, "POST auth.example cannot be reached"))
+    await fleet.refused(fleet.one)
+    await fleet.one.runtime.close()
+    await fleet.clock.advance(seconds=60)
+    two = fleet.replica()
+    two.credential.issuer.forgives = True  # type: ignore[attr-defined]
+    await fleet.obtain(two)
+    assert "refresh_recovered" in two.event_names()
+
+
+async def test_the_longest_try_is_waited_for_before_what_it_may_have_spent_is_tried_again(fleet: Fleet) -> None:
+    fleet.one.credential.hold()
+    caller = asyncio.create_task(fleet.one.source.obtain())
+    await fleet.clock.advance(seconds=1)
+    fleet.first.is_gone = True
+    await fleet.one.runtime.close()
+    assert (await asyncio.gather(caller, return_exceptions=True))[0] is not None
+    two = fleet.replica(longest_try=60.0)
+    await fleet.clock.advance(seconds=50)
+    await fleet.refused(two)
+    assert fleet.issuer.spent == [FIRST]

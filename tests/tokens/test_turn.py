@@ -41,6 +41,8 @@ class QuietStore(FlakyStore):
 class Following:
     """What lets news count, as a source does."""
 
+    is_durable = False
+
     def __init__(self, account: Account) -> None:
         self.account = account
 

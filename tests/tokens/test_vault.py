@@ -19,10 +19,10 @@ from proxy.stores.memory import MemorySettings
 from proxy.telemetry.events import EventLog
 from proxy.tokens.failures import Failure
 from proxy.tokens.record import NOTHING, STEPS, TokenRecord
-from proxy.tokens.vault import KEPT, KEPT_DURABLE, KEPT_FOREVER, Vault
+from proxy.tokens.vault import KEPT, KEPT_DURABLE, KEPT_FOREVER, LOOK, Vault
 from tests.fakes.clock import FakeClock
 from tests.fakes.flaky_store import FlakyStore
-from tests.fakes.token_room import KEY, SEAL
+from tests.fakes.token_room import KEY, SEAL, TokenRoom
 
 IDENTITY = "0123456789abcdef"
 OTHER_KEY = "token/stripe/0123456789abcdef"
@@ -46,6 +46,8 @@ class LossyStore(FlakyStore):
 
 class Listening:
     """A follower that writes down what it hears."""
+
+    is_durable = False
 
     def __init__(self, world: "World") -> None:
         self.heard: list[TokenRecord] = []
@@ -478,15 +480,6 @@ async def test_who_comes_or_goes_while_others_catch_up_disturbs_nobody(world: Wo
     assert world.runtime.tasks == 0
 
 
-async def test_it_is_remembered_when_the_store_came_back_but_not_when_it_was_first_met(world: World) -> None:
-    world.store.tell(News(Change.MISSED))
-    assert world.vault.back_since < 0.0
-    await world.clock.advance(seconds=10)
-    world.store.tell(News(Change.MISSED))
-    assert world.vault.back_since == world.clock.monotonic()
-    await world.clock.settle()
-
-
 async def test_it_passes_on_for_how_long_the_store_has_served_what_it_holds(world: World) -> None:
     assert await world.vault.uptime() == 40.0
 
@@ -522,3 +515,27 @@ async def test_what_another_credential_here_follows_is_spared(world: World) -> N
 async def test_it_shows_no_secret(world: World) -> None:
     await world.vault.save(KEY, world.record(7))
     assert repr(world.vault) == "<Vault, <FlakyStore>>"
+
+
+async def test_what_cannot_be_had_again_is_looked_after_for_a_store_may_forget_it() -> None:
+    room = TokenRoom(lineage=("first",))
+    await room.source.obtain()
+    watching = room.runtime.spawn(room.vault.watch(), name="watch")
+    await room.store.drop(room.key, 2**53 - 1)
+    assert await room.stored() is None
+    await room.clock.advance(seconds=LOOK)
+    stored = await room.stored()
+    assert stored is not None
+    assert stored.variables["refresh_token"].reveal() == "planted-refresh-1"
+    watching.cancel()
+    await room.runtime.close()
+
+
+async def test_what_can_be_had_again_is_not_looked_after() -> None:
+    room = TokenRoom()
+    await room.source.obtain()
+    room.runtime.spawn(room.vault.watch(), name="watch")
+    await room.store.drop(room.key, 2**53 - 1)
+    await room.clock.advance(seconds=LOOK)
+    assert await room.stored() is None
+    await room.runtime.close()
