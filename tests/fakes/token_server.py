@@ -13,12 +13,15 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from email.utils import formatdate
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import jwt
 from aiohttp import web
 
 from proxy.core.clock import Clock, SystemClock
+
+BACKLOG: Final = 4096
+"""Connections that wait while we are busy; whom the kernel turns away tries again only seconds later."""
 
 
 @dataclass
@@ -124,7 +127,7 @@ class TokenServer:
         app.router.add_post("/_knobs", self._turn)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._tls)
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._tls, backlog=BACKLOG)
         await site.start()
         self._port = self._runner.addresses[0][1]
         return self

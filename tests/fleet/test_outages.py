@@ -7,7 +7,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Final
 
 from tests.fakes.fleet import Fleet, at, refused
@@ -53,17 +53,17 @@ async def newcomer_asks_for_no_token(fleet: Fleet, credentials: Sequence[str]) -
 
 
 async def test_a_process_that_finds_no_redis_is_ready_at_once_and_saves_what_it_fetched_later() -> None:
-    server = RedisServer()
-    async with fleet_at(server.url) as fleet:
-        began = time.monotonic()
-        replica = await fleet.add()
-        assert time.monotonic() - began < START
-        assert (await replica.readiness()) == {"status": "ready", "reasons": [], "store": "down"}
-        assert await fleet.metric("store_up") == 0
-        (name,) = names(fleet, 1)
-        assert refused(await fleet.burst(name, callers=CALLERS)) == [], fleet.story()
-        assert fleet.provider.token_requests(name) == len(fleet.replicas)  # one flight each
-        with server:
+    with closing(RedisServer()) as server:
+        async with fleet_at(server.url) as fleet:
+            began = time.monotonic()
+            await fleet.add()
+            assert time.monotonic() - began < START
+            await fleet.store_is("down")
+            assert await fleet.metric("store_up") == 0
+            (name,) = names(fleet, 1)
+            assert refused(await fleet.burst(name, callers=CALLERS)) == [], fleet.story()
+            assert fleet.provider.token_requests(name) == len(fleet.replicas)  # one flight each
+            server.start()
             await fleet.store_is("up")
             await newcomer_asks_for_no_token(fleet, [name])
 
