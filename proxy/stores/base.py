@@ -32,12 +32,17 @@ class StoreError(Exception):
     """The store did not do it: unreachable, full, read-only, or damaged. Says which; holds no secret.
 
     It is always about the store as a whole, never about one record: what is damaged under one key counts as no record.
-    Who raises it often enough is taken for down. One that did not answer in time raises `StoreTimeoutError`.
+    Who raises it often enough is taken for down. One that did not answer in time raises `StoreTimeoutError`; one that
+    was not even asked, because too much was to be asked before, `StoreBusyError`.
     """
 
 
 class StoreTimeoutError(StoreError):
     """The store did not answer in the time that it is given, so that asking it costs that time."""
+
+
+class StoreBusyError(StoreError):
+    """The store was not asked, for it had not answered others yet. It says nothing of whether it does."""
 
 
 @dataclass(frozen=True, slots=True)

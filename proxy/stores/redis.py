@@ -21,7 +21,7 @@ from proxy.core.secret import Secret
 from proxy.core.settings import Duration
 from proxy.net.runtime import Runtime
 from proxy.stores import redis_survey as survey
-from proxy.stores.base import LEASE, Change, Lease, Listener, Record, Store, StoreError, StoreSettings
+from proxy.stores.base import LEASE, Change, Lease, Listener, Record, Store, StoreBusyError, StoreError, StoreSettings
 from proxy.stores.lease import RenewedLease
 from proxy.stores.redis_client import Login
 from proxy.stores.redis_link import Link
@@ -157,6 +157,8 @@ class Redis(Store):
         taken_at = self._runtime.clock.monotonic()
         try:
             taken = await self._run(ACQUIRE, self._keys.lock(key), owner, LEASE_MS)
+        except StoreBusyError:
+            raise
         except (StoreError, asyncio.CancelledError):
             self._runtime.spawn(self._free_later(key, owner), name=f"free the lock of {key}")
             raise

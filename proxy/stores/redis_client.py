@@ -104,6 +104,10 @@ class Pool:
         with suppress(*TROUBLE):
             await where.aclose()
 
+    def has_left(self, where: Redis) -> bool:
+        """Return whether that client is asked no more."""
+        return where is not self._client
+
     def names(self, name: Callable[[int], str]) -> Sequence[str]:
         """Return such a name for each server that keeps something, as far as they are known by now."""
         return (name(0),)

@@ -78,6 +78,10 @@ class Cluster:
         with suppress(*TROUBLE):
             await self._map.initialize(last_failed_node_name=where.name)
 
+    def has_left(self, where: ClusterNode) -> bool:
+        """Return whether it is asked no more; a member's connections are kept for when it is back."""
+        return False
+
     def names(self, name: Callable[[int], str]) -> Sequence[str]:
         """Return such a name for each server that keeps something, as far as they are known by now."""
         wanted = {nodes[0].name for nodes in self._map.slots_cache.values()}

@@ -1,10 +1,11 @@
 """One question to Redis, answered within its time: the turns, the bound, and the second try.
 
-Theory. A question is a task of its own that waits for its turn and then calls redis-py; whoever asked waits for it for
-`timeout` and `PATIENCE`, and no longer. A call is never cancelled, for its place in a pool could be lost: who does not
-answer is left instead, which closes its connections. A connection that turns out dead is replaced once, at once; so is
-a server that turns out to be no master. That is safe because every script of ours may run twice. A server that does
-not answer is not asked again: that would take longer.
+Theory. A question waits for its turn (`redis_turns`) as long as those before it are answered, for `PATIENCE` at most;
+that there was no turn says nothing about Redis. Its time counts from its turn: then a task of its own calls redis-py,
+and whoever asked waits for it for `timeout`, and no longer. A call is never cancelled, for its place in a pool could be
+lost: who does not answer is left instead, which closes its connections. A connection that turns out dead is replaced
+once, at once; so is a server that turns out to be no master. That is safe because every script of ours may run twice.
+A server that does not answer is not asked again, that would take longer, and who waits for a turn is sent away.
 """
 
 import asyncio
@@ -16,15 +17,16 @@ from redis.asyncio import Redis
 
 from proxy.core.settings import spell_duration
 from proxy.net.runtime import Runtime
-from proxy.stores.base import StoreError, StoreTimeoutError
+from proxy.stores.base import StoreBusyError, StoreError, StoreTimeoutError
 from proxy.stores.redis_client import Login, Pool
 from proxy.stores.redis_cluster import Cluster
 from proxy.stores.redis_faults import GoneError, RefusedError, refusal
 from proxy.stores.redis_scripts import SCRIPTS, Command, Keys
+from proxy.stores.redis_turns import Turns
 from proxy.stores.redis_url import Place
 
-PATIENCE: Final = 0.1
-"""Seconds that a question may wait for its turn on top of its own time."""
+PATIENCE: Final = 5.0
+"""Seconds that a question may wait for its turn before its own time begins."""
 STEPS: Final = 5
 """In so many parts a question's time is counted; one that ends late says that we were held up, and does not count."""
 MOST_STEPS: Final = 15
@@ -41,7 +43,6 @@ _Outcome = list[Any] | GoneError | RefusedError | TimeoutError
 class _Question:
     name: str
     commands: tuple[Command, ...]
-    has_begun: bool = False
     where: Any = None
 
 
@@ -53,7 +54,7 @@ class Link:
         self._keys = keys
         self._timeout = login.timeout
         self._connections = login.connections
-        self._turns = asyncio.Semaphore(login.connections)
+        self._turns = Turns(login.connections)
         self._servers: Pool | Cluster = (
             Cluster(place, login) if place.topology == "cluster" else Pool(place, login, sentinels)
         )
@@ -73,22 +74,29 @@ class Link:
         """
         if self._closed:
             raise StoreError("the connections to Redis are closed, for the process takes its leave")
+        if not await self._turns.take(PATIENCE):
+            raise StoreBusyError(
+                f"{self._subject} has been asked {self._connections} questions and not answered them yet; find out "
+                "what holds it up, or raise store.connections"
+            )
         question = _Question(name, commands)
-        call: asyncio.Task[_Outcome] = self._runtime.spawn(self._take_turn(question), name="ask Redis")
+        call: asyncio.Task[_Outcome] = self._runtime.spawn(self._call(question), name="ask Redis")
         self._calls.add(call)
-        call.add_done_callback(self._calls.discard)
-        left = self._timeout + PATIENCE
+        call.add_done_callback(self._end)
+        left = self._timeout
         try:
             await _patiently(call, left)
             left = 0.0
         finally:
-            if not question.has_begun:
-                call.cancel()
-            elif not call.done():
+            if not call.done():
                 self._runtime.spawn(self._see_off(call, question, left), name="leave a Redis that does not answer")
         outcome = call.result() if call.done() and not call.cancelled() else TimeoutError()
         if isinstance(outcome, TimeoutError):
-            raise self._late(question)
+            self._turns.send_away()
+            raise StoreTimeoutError(
+                f"{self._subject} does not answer within {spell_duration(self._timeout)} (store.timeout); find out "
+                f"what holds it up{self._hint}"
+            )
         if isinstance(outcome, GoneError | RefusedError):
             raise StoreError(f"{self._subject} {refusal(outcome)}") from outcome
         return outcome
@@ -114,22 +122,28 @@ class Link:
 
     async def close(self) -> None:
         """Answer nothing more; what is under way is answered, and that is bounded."""
-        self._closed = True
+        if not self._closed:
+            self._closed = True
+            for _ in range(self._connections):  # whoever asked before has the turns before
+                await self._turns.take(PATIENCE)
         if self._calls:
             await asyncio.wait(self._calls)
         await self._servers.close()
 
-    async def _take_turn(self, question: _Question) -> _Outcome:
-        async with self._turns:
-            question.has_begun = True
-            try:
-                return await self._answers(question)
-            except TimeoutError as error:
-                if question.where is not None:
-                    await self._servers.leave(question.where)
-                return error
-            except (GoneError, RefusedError) as error:
-                return error
+    def _end(self, call: asyncio.Task[_Outcome]) -> None:
+        self._calls.discard(call)
+        self._turns.give_back()
+
+    async def _call(self, question: _Question) -> _Outcome:
+        outcome: _Outcome
+        try:
+            outcome = await self._answers(question)
+        except (GoneError, RefusedError, TimeoutError) as error:
+            outcome = error
+        where = question.where
+        if where is not None and (isinstance(outcome, TimeoutError) or self._servers.has_left(where)):
+            await self._servers.leave(where)  # again: what was about to connect when it was left is connected now
+        return outcome
 
     async def _answers(self, question: _Question) -> list[Any]:
         commands, tried_again = question.commands, False
@@ -163,18 +177,6 @@ class Link:
             if question.where is not None:
                 await self._servers.leave(question.where)
             await asyncio.wait([call], timeout=self._timeout)
-
-    def _late(self, question: _Question) -> StoreError:
-        """Return what to say when there is no answer."""
-        if not question.has_begun:
-            return StoreError(
-                f"{self._subject} has been asked {self._connections} questions and not answered them yet; find out "
-                "what holds it up, or raise store.connections"
-            )
-        return StoreTimeoutError(
-            f"{self._subject} does not answer within {spell_duration(self._timeout)} (store.timeout); find out "
-            f"what holds it up{self._hint}"
-        )
 
 
 async def _patiently(call: asyncio.Task[Any], seconds: float) -> None:

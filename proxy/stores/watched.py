@@ -4,8 +4,8 @@ Theory. `Outage` rules. While the store is up, each operation passes through and
 that it is down, every operation is refused without asking the store, so that an outage costs nobody any time, and one
 task asks it (`ping`) at growing intervals, or as soon as it gives a sign of life. When it answers, whoever listens is
 told MISSED once: then is the time to write back what could not be saved, and to look at what others did. What was under
-way when the store went down ends by itself; a caller that leaves says nothing about the store. That each operation ends
-in time is the store's own duty.
+way when the store went down ends by itself; a caller that leaves says nothing about the store, nor does a question that
+it was not asked. That each operation ends in time is the store's own duty.
 """
 
 import asyncio
@@ -14,7 +14,18 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 
 from proxy.net.runtime import Runtime
-from proxy.stores.base import Change, Lease, Listener, News, Record, Store, StoreError, StoreSettings, StoreTimeoutError
+from proxy.stores.base import (
+    Change,
+    Lease,
+    Listener,
+    News,
+    Record,
+    Store,
+    StoreBusyError,
+    StoreError,
+    StoreSettings,
+    StoreTimeoutError,
+)
 from proxy.stores.outage import Outage
 from proxy.telemetry.events import EventLog, EventName
 from proxy.telemetry.metrics import Metrics
@@ -150,6 +161,9 @@ class WatchedStore(Store):
         permit = self._outage.permit()
         try:
             yield
+        except StoreBusyError:
+            self._metrics.store_errors(operation)
+            raise
         except StoreError as error:
             self._metrics.store_errors(operation)
             is_certain = operation == "ping" or isinstance(error, StoreTimeoutError)

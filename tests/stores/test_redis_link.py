@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from proxy.stores.base import Store, StoreError, StoreTimeoutError
-from proxy.stores.redis_link import LATE, MOST_STEPS, PATIENCE, STEPS, _patiently
+from proxy.stores import redis_link
+from proxy.stores.base import Store, StoreBusyError, StoreError, StoreTimeoutError
+from proxy.stores.redis_link import LATE, MOST_STEPS, STEPS, _patiently
 from tests.compliance.stores import KEY, OTHER_KEY, contents, record
 from tests.fakes.redis import USER, RedisServer
 from tests.fakes.scripted_redis import Forwarder, ScriptedRedis, by_name
@@ -80,7 +81,7 @@ async def test_a_name_that_takes_for_ever_to_resolve_is_bounded_too(
 
     monkeypatch.setattr(asyncio, "open_connection", hang)
     took, said = await timed(opened("redis://redis.example").load(KEY))
-    assert TIMEOUT * 0.9 <= took < TIMEOUT + PATIENCE + SLACK
+    assert TIMEOUT * 0.9 <= took < TIMEOUT + SLACK
     assert "does not answer within 250ms" in said
 
 
@@ -95,7 +96,7 @@ async def test_a_server_that_hangs_costs_each_question_its_time_and_no_more(
     with own_server.paused():
         questions = [timed(store.load(KEY)) for _ in range(50)]
         told = await asyncio.gather(*questions)
-    assert max(took for took, _ in told) < TIMEOUT + PATIENCE + SLACK
+    assert max(took for took, _ in told) < TIMEOUT + SLACK
     assert {said.partition(";")[0] for _, said in told} <= {
         f"Redis at 127.0.0.1:{own_server.port} does not answer within 250ms (store.timeout)",
         f"Redis at 127.0.0.1:{own_server.port} has been asked 16 questions and not answered them yet",
@@ -109,6 +110,18 @@ async def test_a_server_that_does_not_answer_is_told_apart_from_one_that_refuses
     store = opened(own_server.url, timeout="50ms")
     with own_server.paused(), pytest.raises(StoreTimeoutError):
         await store.ping()
+
+
+async def test_a_question_that_gets_its_turn_at_once_costs_its_time_and_nothing_on_top(
+    opened: Opener, own_server: RedisServer
+) -> None:
+    store = opened(own_server.url)
+    shortest = float("inf")
+    for _ in range(3):  # for a busy machine may be late once
+        await store.save(KEY, record())
+        with own_server.paused():
+            shortest = min(shortest, (await timed(store.load(KEY)))[0])
+    assert TIMEOUT * 0.9 <= shortest < TIMEOUT + 0.08
 
 
 async def test_answers_that_come_too_late_are_given_to_nobody(opened: Opener, own_server: RedisServer) -> None:
@@ -129,7 +142,7 @@ async def test_a_line_that_went_dead_is_left_after_one_question(opened: Opener, 
         assert line.accepted > 1
         line.go_dead()
         took, _ = await timed(store.load(KEY))
-        assert took < TIMEOUT + PATIENCE + SLACK
+        assert took < TIMEOUT + SLACK
         await store.save(KEY, record())
         assert await contents(store) == (1, record().data)
         await store.close()
@@ -373,6 +386,30 @@ async def test_many_questions_at_once_take_turns_on_few_connections(opened: Open
     assert own_server.connections() <= 16
 
 
+async def test_a_question_waits_longer_than_its_time_for_its_turn_while_others_are_answered(
+    opened: Opener, server: RedisServer
+) -> None:
+    store = opened(server.url, connections=2)
+    slowly = ("WAIT", 1, 100)  # there is no replica, so that it lasts
+    asked = [store._link.ask("name", ("PING",), slowly) for _ in range(16)]
+    began = time.monotonic()
+    assert len(await asyncio.gather(*asked)) == 16
+    assert time.monotonic() - began > 2 * TIMEOUT
+
+
+async def test_a_turn_that_does_not_come_is_told_apart_from_a_server_that_does_not_answer(
+    opened: Opener, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_link, "PATIENCE", 0.01)
+    store = opened(server.url, connections=1)
+    first = asyncio.create_task(store._link.ask("name", ("PING",), ("WAIT", 1, 100)))
+    await asyncio.sleep(0)
+    with pytest.raises(StoreBusyError, match="has been asked 1 questions and not answered them yet"):
+        await store.acquire(KEY)
+    await first
+    assert opened.runtime.tasks == 0  # nothing that would free a lock which was never asked for
+
+
 async def test_a_closed_store_asks_nobody(opened: Opener, server: RedisServer) -> None:
     store = opened(server.url)
     await store.save(KEY, record())
@@ -384,7 +421,7 @@ async def test_a_closed_store_asks_nobody(opened: Opener, server: RedisServer) -
 
 async def test_closing_lets_what_is_under_way_come_to_its_end(opened: Opener, server: RedisServer) -> None:
     store: Store = opened(server.url)
-    saving = [asyncio.create_task(store.save(key, record())) for key in numbered(16)]
+    saving = [asyncio.create_task(store.save(key, record())) for key in numbered(40)]
     await asyncio.sleep(0)
     await store.close()
-    assert len(await asyncio.gather(*saving)) == 16
+    assert len(await asyncio.gather(*saving)) == 40

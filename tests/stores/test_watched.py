@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from proxy.net.runtime import Runtime
-from proxy.stores.base import Change, News, Store, StoreError, StoreTimeoutError
+from proxy.stores.base import Change, News, Store, StoreBusyError, StoreError, StoreTimeoutError
 from proxy.stores.memory import MemorySettings
 from proxy.stores.outage import FAILURES, FIRST_WAIT, JITTER, LONGEST_WAIT
 from proxy.stores.watched import WatchedStore
@@ -121,6 +121,17 @@ async def test_one_timeout_is_an_outage_and_so_are_three_other_failures(
     (event,) = world.events.query().events
     assert (event.level, event.detail, event.fields) == ("error", str(error), {"operation": "save"})
     assert repr(world.store) == "<WatchedStore, down, <FlakyStore>>"
+
+
+@pytest.mark.parametrize("operation", ASKING)
+async def test_what_it_was_not_asked_is_counted_and_says_nothing_about_it(world: World, operation: str) -> None:
+    world.inside.error = StoreBusyError("asked 16 questions")
+    for _ in range(3 * FAILURES):
+        with pytest.raises(StoreBusyError):
+            await ASKING[operation](world.store)
+    assert world.metrics.store_up
+    assert world.told() == []
+    assert world.errors() == {operation: 3 * FAILURES}
 
 
 async def test_a_full_store_is_down_though_it_still_loads(world: World) -> None:
