@@ -6,16 +6,19 @@ DOWN ── a probe succeeded ────────────────�
 Theory. A store that does not answer costs whoever asks it the whole timeout, so one timeout is enough. Other failures
 cost nothing and may pass, so there have to be `FAILURES` of them, and a success takes back only failures of the same
 operation: a full store still loads. Whoever asks the store holds a permit, the number of the state it was asked in; a
-result that comes in another state says nothing. The wait between probes grows with each that fails. It starts anew only
-if the store had stayed up for `STEADY` seconds: one that fails again after each probe is asked ever less often, and no
-sign of life makes that more often. Nothing here waits or looks at a clock: `now` is handed in, monotonic seconds.
+result that comes in another state says nothing. The first probe comes soon, so that a false alarm is soon over; the
+wait between probes grows with each that fails. It starts anew only if the store had stayed up for `STEADY` seconds: one
+that fails again after each probe is asked ever less often, and no sign of life makes that more often. Nothing here
+waits or looks at a clock: `now` is handed in, monotonic seconds.
 """
 
 from typing import Final
 
 FAILURES: Final = 3
-FIRST_WAIT: Final = 1.0
+FIRST_WAIT: Final = 0.2
 """Seconds until the first probe."""
+SECOND_WAIT: Final = 1.0
+"""Seconds until the second."""
 LONGEST_WAIT: Final = 10.0
 """Seconds; each wait is twice the one before, up to this."""
 JITTER: Final = 0.25
@@ -58,7 +61,7 @@ class Outage:
         if not is_certain and sum(self._failures.values()) < FAILURES:
             return False
         self.was_steady = self._up_since is None or now - self._up_since >= STEADY
-        self._wait = FIRST_WAIT if self.was_steady else min(LONGEST_WAIT, 2.0 * self._wait)
+        self._wait = FIRST_WAIT if self.was_steady else self._longer()
         self._enter(is_up=False)
         return True
 
@@ -68,12 +71,15 @@ class Outage:
 
     def probe_failed(self) -> None:
         """Have the next one wait longer."""
-        self._wait = min(LONGEST_WAIT, 2.0 * self._wait)
+        self._wait = self._longer()
 
     def probe_succeeded(self, now: float) -> None:
         """Be up again."""
         self._up_since = now
         self._enter(is_up=True)
+
+    def _longer(self) -> float:
+        return min(LONGEST_WAIT, max(SECOND_WAIT, 2.0 * self._wait))
 
     def _enter(self, *, is_up: bool) -> None:
         self.is_up = is_up

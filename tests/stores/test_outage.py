@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.stores.outage import FAILURES, FIRST_WAIT, JITTER, LONGEST_WAIT, STEADY, Outage
+from proxy.stores.outage import FAILURES, FIRST_WAIT, JITTER, LONGEST_WAIT, SECOND_WAIT, STEADY, Outage
 
 MIDDLE = 0.5
 """The chance that neither shortens nor lengthens a wait."""
@@ -89,14 +89,14 @@ def test_the_failures_before_an_outage_do_not_count_after_it() -> None:
     assert not fail(outage)
 
 
-def test_the_wait_doubles_up_to_its_longest() -> None:
+def test_the_first_probe_comes_soon_and_then_the_wait_doubles_up_to_its_longest() -> None:
     outage = Outage()
     failing(outage)
     waits = []
     for _ in range(6):
         waits.append(outage.wait(MIDDLE))
         outage.probe_failed()
-    assert waits == [1.0, 2.0, 4.0, 8.0, LONGEST_WAIT, LONGEST_WAIT]
+    assert waits == [FIRST_WAIT, 1.0, 2.0, 4.0, 8.0, LONGEST_WAIT]
 
 
 @pytest.mark.parametrize(("chance", "part"), [(0.0, 1.0 - JITTER), (0.5, 1.0), (1.0, 1.0 + JITTER)])
@@ -104,7 +104,7 @@ def test_a_wait_is_a_quarter_shorter_or_longer_by_chance(chance: float, part: fl
     outage = Outage()
     failing(outage)
     outage.probe_failed()
-    assert outage.wait(chance) == 2.0 * FIRST_WAIT * part
+    assert outage.wait(chance) == SECOND_WAIT * part
 
 
 def test_a_store_that_fails_after_each_probe_is_asked_ever_less_often() -> None:
@@ -118,7 +118,7 @@ def test_a_store_that_fails_after_each_probe_is_asked_ever_less_often() -> None:
         outage.probe_succeeded(now)
         now += STEADY - 0.1
         assert outage.was_steady == (len(waits) == 1)
-    assert waits == [1.0, 2.0, 4.0, 8.0, LONGEST_WAIT, LONGEST_WAIT]
+    assert waits == [FIRST_WAIT, 1.0, 2.0, 4.0, 8.0, LONGEST_WAIT]
 
 
 def test_a_store_that_stayed_up_is_asked_soon_again() -> None:
@@ -136,4 +136,4 @@ def test_it_says_how_it_stands() -> None:
     outage = Outage()
     assert repr(outage) == "<Outage, up>"
     failing(outage)
-    assert repr(outage) == "<Outage, down, wait 1 s>"
+    assert repr(outage) == "<Outage, down, wait 0.2 s>"
