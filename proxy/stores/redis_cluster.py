@@ -5,8 +5,11 @@ description of all commands, which holds a process up for long, would send ASKIN
 question, and would close all connections and sleep when the cluster is down.
 """
 
+from binascii import crc_hqx
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
+from itertools import count
 from random import choice
 from typing import Any, Final
 
@@ -22,6 +25,8 @@ from proxy.stores.redis_url import Place
 MOST_MOVES: Final = 5
 """How often within one question a cluster may point elsewhere."""
 SLOTS: Final = 16384
+_END: Final = 1000
+"""So many ends a name is tried with at once."""
 
 
 class Cluster:
@@ -84,14 +89,8 @@ class Cluster:
 
     def names(self, name: Callable[[int], str]) -> Sequence[str]:
         """Return such a name for each server that keeps something, as far as they are known by now."""
-        wanted = {nodes[0].name for nodes in self._map.slots_cache.values()}
-        found: dict[str, str] = {}
-        for number in range(SLOTS):
-            if len(found) == len(wanted):
-                break
-            with suppress(*TROUBLE):  # nobody has that slot
-                found.setdefault(self._node(name(number)).name, name(number))
-        return tuple(found.values())
+        slots = {nodes[0].name: slot for slot, nodes in self._map.slots_cache.items() if nodes}
+        return tuple(name_in(slot, name) for slot in slots.values())
 
     def address(self, name: str) -> str:
         """Return where what has that name was found."""
@@ -118,6 +117,26 @@ class Cluster:
         if node is None:
             raise RefusedError("CLUSTERDOWN", "nobody has that slot")
         return node
+
+
+def name_in(slot: int, name: Callable[[int], str]) -> str:
+    """Return a name with that slot; `name` writes the number at the end.
+
+    A slot is the name's CRC-16, and of two parts that is the first one's, carried on over zeros, xor the second one's.
+    So the ends are reckoned once, and of the beginnings some sixteen are tried.
+    """
+    ends = _ends()
+    for number in count(1):
+        carried = crc_hqx(bytes(3), crc_hqx(name(number).encode(), 0)) % SLOTS
+        end = ends.get(carried ^ slot)
+        if end is not None:
+            return name(number * _END + end)
+    raise AssertionError
+
+
+@cache
+def _ends() -> dict[int, int]:
+    return {crc_hqx(b"%03d" % end, 0) % SLOTS: end for end in range(_END)}
 
 
 async def _at_once(node: ClusterNode, commands: Sequence[Command]) -> list[Any]:

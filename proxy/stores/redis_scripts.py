@@ -36,7 +36,7 @@ class Keys:
         return f"{self.prefix}:{{{key}}}:lock"
 
     def probe(self, number: int) -> str:
-        """Return a name that is written to find out whether one can; each number falls to a member by chance."""
+        """Return a name that is written to find out whether one can; the number stands at its end."""
         return f"{self.prefix}:probe:{number}"
 
     def mark(self, key: str) -> str:

@@ -5,10 +5,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from redis.crc import key_slot
 
 from proxy.stores.base import Change, News, Record, StoreError
 from proxy.stores.redis import Redis
-from proxy.stores.redis_cluster import MOST_MOVES
+from proxy.stores.redis_cluster import MOST_MOVES, SLOTS, name_in
+from proxy.stores.redis_scripts import Keys
 from tests.compliance.stores import KEY, contents, record
 from tests.fakes.redis import PASSWORD, USER, Certificates, RedisCluster, RedisServer, documented_user
 from tests.fakes.scripted_redis import ScriptedRedis, by_name
@@ -138,6 +140,40 @@ async def test_a_master_that_dies_costs_its_own_keys_until_its_replica_takes_ove
     finally:
         dying.start()
         await asyncio.to_thread(cluster.settle)
+
+
+def test_there_is_a_name_for_every_slot() -> None:
+    begun = time.process_time()
+    names = [name_in(slot, Keys("countersign").probe) for slot in range(SLOTS)]
+    assert (time.process_time() - begun) / SLOTS < 0.001
+    assert [key_slot(name.encode()) for name in names] == list(range(SLOTS))
+    assert all(name.startswith("countersign:probe:") for name in names)
+
+
+@pytest.mark.parametrize("slot", [0, 8191, SLOTS - 1])
+async def test_a_member_with_one_slot_is_reached_too(opened: Opener, slot: int) -> None:
+    answers: dict[bytes, bytes | None] = {b"SET": b"+OK\r\n", b"PING": b"+PONG\r\n"}
+    info = b"uptime_in_seconds:7\r\nrun_id:planted\r\n"
+    answers[b"INFO"] = b"$%d\r\n%s\r\n" % (len(info), info)
+    answers[b"SCAN"] = b"*2\r\n$1\r\n0\r\n*0\r\n"
+    async with ScriptedRedis(by_name(answers)) as large, ScriptedRedis(by_name(answers)) as small:
+        ranges = [(0, slot - 1, large), (slot, slot, small), (slot + 1, SLOTS - 1, large)]
+        lines = [
+            b"*3\r\n:%d\r\n:%d\r\n*2\r\n$9\r\n127.0.0.1\r\n:%d\r\n" % (first, last, member.port)
+            for first, last, member in ranges
+            if first <= last
+        ]
+        answers[b"CLUSTER"] = b"*%d\r\n%s" % (len(lines), b"".join(lines))
+        store = opened(f"redis+cluster://127.0.0.1:{large.port}")
+        await store.ping()
+        assert await store.uptime() == 7
+        listed = store.keys()
+        assert [key async for key in listed] == []
+        for member in (large, small):
+            assert {b"SET", b"INFO", b"SCAN"} <= {command[0] for command in member.commands}
+        (name,) = (command[1] for command in small.commands if command[0] == b"SET")
+        assert key_slot(name) == slot
+        await store.close()
 
 
 async def test_members_that_send_us_to_each_other_are_not_asked_for_ever(opened: Opener) -> None:
