@@ -1,9 +1,10 @@
 """Records in a database file of this machine: nothing to run beside the proxy, shared by its processes, kept for good.
 
 Theory. SQLite blocks, so that all of it happens on one thread of the store's own, call after call; the event loop only
-waits, and not for longer than `PATIENCE`. Each promise of the family is one transaction on tables that every process
-sees (`sqlite_tables`). Whoever listens hears of a process's own changes as soon as they are made, and of others' at the
-next look, every `EVERY` seconds, in the order in which they were made (`sqlite_news`).
+waits: for its turn as long as those before it are done in time, and then not for longer than `PATIENCE`. Each promise
+of the family is one transaction on tables that every process sees (`sqlite_tables`). Whoever listens hears of a
+process's own changes as soon as they are made, and of others' at the next look, every `EVERY` seconds, in the order in
+which they were made (`sqlite_news`).
 """
 
 import asyncio
@@ -16,15 +17,26 @@ from typing import Final, Literal, TypeVar
 from proxy.core.settings import DataFile
 from proxy.net.runtime import Runtime
 from proxy.stores import sqlite_tables as tables
-from proxy.stores.base import LEASE, Lease, Listener, News, Record, Store, StoreError, StoreSettings, StoreTimeoutError
+from proxy.stores.base import (
+    LEASE,
+    Lease,
+    Listener,
+    News,
+    Record,
+    Store,
+    StoreBusyError,
+    StoreError,
+    StoreSettings,
+    StoreTimeoutError,
+)
 from proxy.stores.lease import RenewedLease
 from proxy.stores.sqlite_file import TRY, DatabaseFile, Job
 from proxy.stores.sqlite_news import Watcher
 from proxy.stores.sqlite_places import risks_of
-from proxy.stores.sqlite_worker import Worker
+from proxy.stores.sqlite_worker import QueueError, Worker
 
 PATIENCE: Final = 2.0
-"""Seconds that a call may take, waiting for other processes included."""
+"""Seconds that a call may take from its turn on, waiting for other processes included."""
 EVERY: Final = 0.025
 """Seconds between two looks for what others changed."""
 SELDOM: Final = 1.0
@@ -33,6 +45,7 @@ SWEEP: Final = 600.0
 """Seconds after which a save also forgets what has run out."""
 
 _LATE: Final = "the token database (store.path) does not answer; look after its disk"
+_BUSY: Final = "the token database (store.path) has more to do than it can; look after its disk"
 _CLOSED: Final = "the token database was closed, for the process takes its leave"
 
 T = TypeVar("T")
@@ -61,6 +74,7 @@ class Sqlite(Store):
         self._worker = Worker("token-database", self._look)
         self._listeners: list[Listener] = []
         self._swept_at = float("-inf")
+        self._gave_up_at = float("-inf")
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -94,20 +108,21 @@ class Sqlite(Store):
 
     async def acquire(self, key: str) -> Lease | None:
         """Take the key's lock if it is free."""
-        asked_at = self._clock.monotonic()
         if await self._read(lambda db: tables.is_locked(db, key, self._clock.monotonic())):
             return None  # whoever waits for it asks often, and would keep those waiting who write
         owner = secrets.token_hex(16)
-        until = asked_at + LEASE
         let_go = partial(tables.let_go, key=key, owner=owner)
         try:
-            is_ours = await self._write(
-                lambda db: tables.take(db, key, owner, until, self._clock.monotonic()), is_fleeting=True
+            taken_at = await self._write(
+                lambda db: now if tables.take(db, key, owner, (now := self._clock.monotonic()) + LEASE, now) else None,
+                is_fleeting=True,
             )
-        except BaseException:  # whoever asked is gone or knows nothing, and yet the lock may be taken
-            self._submit(partial(self._change, let_go, until, is_fleeting=True))
+        except StoreBusyError:
             raise
-        return self._lease(key, owner, asked_at) if is_ours else None
+        except BaseException:  # whoever asked is gone or knows nothing, and yet the lock may be taken
+            self._submit(partial(self._change, let_go, self._clock.monotonic() + LEASE, is_fleeting=True))
+            raise
+        return None if taken_at is None else self._lease(key, owner, taken_at)
 
     def _lease(self, key: str, owner: str, taken_at: float) -> Lease:
         def renew() -> Awaitable[bool]:
@@ -132,7 +147,7 @@ class Sqlite(Store):
 
     async def risks(self) -> tuple[str, ...]:
         """Return what about the file's place may lose records."""
-        return await self._call(lambda: risks_of(self._path))
+        return await self._call(lambda _: risks_of(self._path))
 
     def abandon(self, key: str) -> None:
         """Other processes may need the key; it runs out by itself."""
@@ -144,17 +159,18 @@ class Sqlite(Store):
             await self._worker.close(self._file.close, PATIENCE)
 
     async def _read(self, job: Job[T]) -> T:
-        return await self._call(partial(self._ask, job, self._clock.monotonic() + PATIENCE))
+        return await self._call(partial(self._ask, job))
 
     async def _write(self, job: Job[T], *, is_fleeting: bool = False) -> T:
-        deadline = self._clock.monotonic() + PATIENCE
-        return await self._call(partial(self._change, job, deadline, is_fleeting=is_fleeting))
+        return await self._call(partial(self._change, job, is_fleeting=is_fleeting))
 
-    async def _call(self, work: Callable[[], T]) -> T:
+    async def _call(self, work: Callable[[float], T]) -> T:
         if self._is_closed:
             raise StoreError(_CLOSED)
         try:
-            return await self._worker.do(work, PATIENCE + TRY)
+            return await self._worker.do(partial(self._begin, work, self._clock.monotonic()), PATIENCE + TRY)
+        except QueueError:
+            raise StoreBusyError(_BUSY) from None
         except TimeoutError:
             raise StoreTimeoutError(_LATE) from None
 
@@ -175,6 +191,16 @@ class Sqlite(Store):
                 listener(one)
 
     # On the thread
+
+    def _begin(self, work: Callable[[float], T], asked_at: float) -> T:
+        """Do it until its deadline; what was asked before somebody waited in vain would wait in vain, and is not."""
+        if asked_at < self._gave_up_at:
+            raise StoreBusyError(_BUSY)
+        try:
+            return work(self._clock.monotonic() + PATIENCE)
+        except StoreTimeoutError:
+            self._gave_up_at = self._clock.monotonic()
+            raise
 
     def _ask(self, job: Job[T], deadline: float) -> T:
         done = self._file.read(job, deadline)

@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from proxy.stores.sqlite_worker import Worker
+from proxy.stores import sqlite_worker
+from proxy.stores.sqlite_worker import QueueError, Worker
 from tests.fakes.until import PATIENCE, until
 
 NAME = "worker-of-a-test"
@@ -67,6 +68,32 @@ async def test_who_waits_too_long_is_told_and_what_had_not_begun_is_not_done() -
     gate.set()
     await worker.close(lambda: None, PATIENCE)
     assert done == []
+
+
+async def test_who_waits_in_a_queue_that_moves_waits_longer_than_a_call_may_take() -> None:
+    worker = Worker(NAME, lambda: None)
+    pause = threading.Event()
+    calls = [worker.do(lambda: pause.wait(0.05), 0.3) for _ in range(10)]
+    assert await asyncio.gather(*calls) == [False] * 10
+    await worker.close(lambda: None, PATIENCE)
+
+
+async def test_a_queue_that_is_too_long_is_told_apart_from_a_thread_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_worker, "LONGEST_QUEUE", 0.0)
+    worker = Worker(NAME, lambda: None)
+    gate, done = threading.Event(), []
+    working = asyncio.ensure_future(worker.do(gate.wait, PATIENCE))
+    await asyncio.sleep(0)
+    waiting = asyncio.ensure_future(worker.do(lambda: done.append("late"), 0.2))
+    await asyncio.sleep(0.1)
+    gate.set()
+    assert await working
+    await waiting
+    gate.clear()
+    hanging = [asyncio.ensure_future(worker.do(lambda: gate.wait(0.15), 0.2)) for _ in range(3)]
+    assert [type(end) for end in await asyncio.gather(*hanging, return_exceptions=True)][2] is QueueError
+    await worker.close(lambda: None, PATIENCE)
+    assert done == ["late"]
 
 
 async def test_close_waits_for_a_thread_that_hangs_only_so_long() -> None:
