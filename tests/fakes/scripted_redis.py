@@ -12,6 +12,8 @@ from typing import Final, Self
 HELLO: Final = b"%1\r\n+proto\r\n:3\r\n"
 OK: Final = b"+OK\r\n"
 CHUNK: Final = 65536
+TURNS: Final = 5
+"""Turns of the loop after which whoever was let in has been noticed, and can be seen off."""
 
 
 class _Listener:
@@ -40,6 +42,8 @@ class _Listener:
     ) -> None:
         assert self._server is not None
         self._server.close()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -82,7 +82,7 @@ async def test_members_may_be_reached_by_tls(opened: Opener, cluster: RedisClust
 async def test_the_documented_user_has_the_rights_that_a_cluster_needs(opened: Opener, cluster: RedisCluster) -> None:
     for member in cluster.members:
         member.do(*documented_user(PASSWORD))
-    store = opened(cluster.url, username=USER, password=PASSWORD)
+    store = opened(cluster.url, username=USER, password=PASSWORD, timeout="2s")
     (source, key), (target, _), (_, _) = keys_of(cluster)
     heard: list[News] = []
     store.listen(heard.append)

@@ -39,7 +39,7 @@ def numbered(count: int) -> list[str]:
 async def test_a_dead_server_costs_nothing_and_is_there_again_when_it_is_back(
     opened: Opener, own_server: RedisServer
 ) -> None:
-    store = opened(own_server.url)
+    store = opened(own_server.url, timeout="2s")
     await store.save(KEY, record())
     own_server.kill()
     took, said = await timed(store.load(KEY))
@@ -125,7 +125,7 @@ async def test_a_question_that_gets_its_turn_at_once_costs_its_time_and_nothing_
 
 
 async def test_answers_that_come_too_late_are_given_to_nobody(opened: Opener, own_server: RedisServer) -> None:
-    store = opened(own_server.url, connections=4)
+    store = opened(own_server.url, connections=4, timeout="1s")
     keys = numbered(40)
     for key in keys:
         await store.save(key, record(data=key.encode()))
