@@ -31,6 +31,7 @@ KINDS: Final = {
     request:
       url: '{token_url}'
       form: {{grant_type: client_credentials, client_id: '{client}', client_secret: '{secret}', credential: {name}}}
+      timeout: {patience}
     token: {{from: json, path: $.access_token}}
     expiry: {{from: json, path: $.expires_in, type: seconds}}""",
     "jwt": """
@@ -40,6 +41,7 @@ KINDS: Final = {
     request:
       url: '{token_url}'
       form: {{grant_type: client_credentials, client_id: '{client}', client_secret: '{secret}', credential: {name}}}
+      timeout: {patience}
     token: {{from: json, path: $.access_token}}
     expiry: {{type: jwt}}""",
     "refresh_token": """
@@ -246,7 +248,12 @@ class Fleet:
             for name in names:
                 grant = self.grants[name] = provider.grant() if kind == "refresh_token" else ""
                 credentials += KINDS[kind].format(
-                    name=name, token_url=provider.url, client=CLIENT, secret=SECRET, grant=grant
+                    name=name,
+                    token_url=provider.url,
+                    client=CLIENT,
+                    secret=SECRET,
+                    grant=grant,
+                    patience=f"{PATIENCE:g}s",
                 )
                 routes += ROUTE.format(name=name, api=provider.api_of(name))
         written = CONFIG.format(keys="KEYS", credentials=credentials, routes=routes)

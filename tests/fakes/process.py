@@ -38,6 +38,7 @@ POLL: Final = 0.02
 PORTS: Final = (10_000, 32_000)
 """From where to where: what systems give to outgoing connections begins at 32768 or above."""
 _given: Final[set[int]] = set()
+TAKEN: Final = "cannot be listened on: address already in use"
 LONGEST_LINE: Final = 1024 * 1024
 """Bytes of a line of the log."""
 
@@ -109,8 +110,7 @@ class Proxy:
         self.expected_errors = expected_errors
         """Texts of which one must stand in a log line of level error for the line to be forgiven."""
         self.environment = dict(environment or {})
-        self.port, self.admin_port, self.metrics_port = free_ports(3)
-        self.url = f"http://127.0.0.1:{self.port}"
+        self._move()
         self.log_lines: list[dict[str, Any]] = []
         """Every JSON line that the process wrote, in order."""
         self.other_lines: list[str] = []
@@ -145,16 +145,10 @@ class Proxy:
         draft.rename(self.config_file)
 
     async def __aenter__(self) -> Self:
-        self.write_config(self.config)
-        self._process = await self._launch()
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        self._readers = [
-            asyncio.create_task(self._collect(stream)) for stream in (self._process.stdout, self._process.stderr)
-        ]
         self._session = aiohttp.ClientSession()
         try:
-            await self._ready()
+            while not await self._begin():
+                self._move()
         except BaseException:
             await self._kill()
             raise
@@ -263,6 +257,30 @@ class Proxy:
     def spooled(self) -> int:
         """Return how many deleted files the process holds open: bodies remembered on disk."""
         return sum(target.endswith("(deleted)") for target in proc.descriptors(self.pid))
+
+    def _move(self) -> None:
+        """Choose where to listen."""
+        self.port, self.admin_port, self.metrics_port = free_ports(3)
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    async def _begin(self) -> bool:
+        """Start the process and return when it is ready; False: another program was faster to take an address."""
+        self.write_config(self.config)
+        self._process = await self._launch()
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._readers = [
+            asyncio.create_task(self._collect(stream)) for stream in (self._process.stdout, self._process.stderr)
+        ]
+        try:
+            await self._ready()
+        except AssertionError:
+            await asyncio.gather(*self._readers)
+            if not any(TAKEN in line for line in self.other_lines):
+                raise
+            self.other_lines.clear()
+            return False
+        return True
 
     async def _launch(self) -> Launched:
         return await asyncio.create_subprocess_exec(
