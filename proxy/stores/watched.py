@@ -12,6 +12,7 @@ import asyncio
 import random as chance
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 
 from proxy.net.runtime import Runtime
 from proxy.stores.base import (
@@ -64,6 +65,7 @@ class WatchedStore(Store):
         self._tasks: set[asyncio.Task[None]] = set()
         self._pause: asyncio.Task[None] | None = None
         self._is_closed = False
+        self._back_since = -inf
 
     def __repr__(self) -> str:
         return f"<WatchedStore, {'up' if self._outage.is_up else 'down'}, {self._store!r}>"
@@ -124,9 +126,9 @@ class WatchedStore(Store):
             await self._store.ping()
 
     async def uptime(self) -> float:
-        """Return for how many seconds the store has served what it holds."""
+        """Return for how many seconds the store has served what it holds, and was not down for us either."""
         with self._asking("uptime"):
-            return await self._store.uptime()
+            return min(await self._store.uptime(), self._now() - self._back_since)
 
     async def risks(self) -> tuple[str, ...]:
         """Return what about the way the store is run may lose records."""
@@ -202,6 +204,7 @@ class WatchedStore(Store):
         self._metrics.store_up = True
         self._events.record("info", EventName.STORE_RECOVERED)
         self._spawn(self._look_for_risks(), "look for the store's risks")
+        self._back_since = self._now()
         self._tell(News(Change.MISSED))
 
     async def _look(self) -> None:

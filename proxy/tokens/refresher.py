@@ -59,6 +59,8 @@ class Refresher:
         if not self._credential.renewable:  # the token is part of the configuration: nobody else has a newer one
             return await self._ask(trigger, than, fail, kept=False)
         began = self._clock.monotonic()
+        if trigger is Trigger.REJECTED:  # so that nobody begins with it meanwhile, whoever's turn it is
+            await account.reject(than)
         try:
             turn = await take_turn(account, than, trigger, self._clock, self._random)
         except StoreError as error:
@@ -87,8 +89,6 @@ class Refresher:
         except StoreError as error:
             if self._spending is not None:
                 return self._too_risky(fail, error)
-        if trigger is Trigger.REJECTED:
-            await self._account.reject(than)
         if self._spending is not None:
             return await self._spending.spend(lease, trigger, than, fail)
         return await self._ask(trigger, than, fail)
@@ -97,8 +97,6 @@ class Refresher:
         """Do without the fleet."""
         if self._spending is not None:
             return self._too_risky(fail, error)
-        if trigger is Trigger.REJECTED:
-            self._account.record = self._account.record.reject(self._clock.now())
         await self._clock.sleep(UNLOCKED_SPREAD * self._random())
         return await self._ask(trigger, than, fail)
 

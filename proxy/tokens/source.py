@@ -137,7 +137,8 @@ class Source:
                 return Renewal(RenewalOutcome.TOO_YOUNG)
             if self._hand.withdraw():
                 self._tell(EventName.TOKEN_REJECTED, held.token)
-            self._runtime.spawn(self._account.reject(held.token.generation), name=f"reject a token of {self.name}")
+            if self._flight.task is not None:  # else the flight that departs now does it
+                self._runtime.spawn(self._account.reject(held.token.generation), name=f"reject {self.name}")
         elif held is not None and self._now() < held.expires_at:
             return Renewal(RenewalOutcome.SUPERSEDED, held)
         try:
