@@ -149,7 +149,6 @@ async def test_a_server_that_is_not_reached_has_spent_nothing(bench: Bench) -> N
     assert bench.clock.slept == []
 
 
-
 @pytest.mark.parametrize(
     ("members", "symptom"),
     [
