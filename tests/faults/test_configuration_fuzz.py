@@ -76,7 +76,7 @@ def words(schema: Any) -> set[str]:
     return found
 
 
-WORDS = sorted(words(editor_schema()))
+WORDS = sorted(map(str, words(editor_schema())))
 trees = st.recursive(
     scalars | st.sampled_from(WORDS),
     lambda children: (
