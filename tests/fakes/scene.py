@@ -47,7 +47,7 @@ class Scene:
         self._store = store
         self._stack = AsyncExitStack()
         credential = KINDS[kind].format(
-            name=name, token_url=provider.url, client=CLIENT, secret=SECRET, grant=self.grant
+            patience="10s", name=name, token_url=provider.url, client=CLIENT, secret=SECRET, grant=self.grant
         )
         if settings:
             credential += f"\n    {settings}"
