@@ -14,7 +14,7 @@ help:
 	@echo 'make run    the proxy with a demo API behind it, from nothing'
 	@echo 'make test   the whole gate: ruff, mypy, import contract, all tests'
 	@echo 'make fuzz   the property tests, with many more examples'
-	@echo 'make soak   the end-to-end tests, ROUNDS=10 times'
+	@echo 'make soak   the end-to-end tests and those of a whole fleet, ROUNDS=10 times'
 	@echo 'make bench  side by side with nginx, HAProxy and Envoy; the stores beside each other'
 	@echo 'make docs   regenerate what is generated from the code'
 	@echo 'make lock   resolve the dependencies again (UPGRADE=--upgrade takes newer ones); needs uv'
@@ -28,7 +28,7 @@ test: .venv/.test tools
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/pytest
+	.venv/bin/pytest --ignore=tests/fleet
 
 fuzz: .venv/.test
 	.venv/bin/pytest --hypothesis-profile=fuzz tests/config tests/core tests/credentials tests/faults tests/gateway tests/net tests/tokens
