@@ -28,7 +28,7 @@ test: .venv/.test tools
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/pytest --ignore=tests/fleet
+	.venv/bin/pytest
 
 fuzz: .venv/.test
 	.venv/bin/pytest --hypothesis-profile=fuzz tests/config tests/core tests/credentials tests/faults tests/gateway tests/net tests/tokens

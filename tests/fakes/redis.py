@@ -147,13 +147,16 @@ class RedisServer:
             config.write_text(self._config())
         arguments = [str(BINARY), str(config), *(["--sentinel"] if self._sentinel else [])]
         with (self.directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+            )
         wait_until(self._is_up)
 
     def kill(self) -> None:
-        """Kill it as the kernel would: nothing is saved or said."""
+        """Kill it as the kernel would, with the child that may be writing its data: nothing is saved or said."""
         if self._process is not None:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
@@ -194,7 +197,7 @@ class RedisServer:
     def close(self) -> None:
         """End it and remove its data."""
         self.kill()
-        self._directory.cleanup()
+        wait_until(self._is_removed)
 
     def __enter__(self) -> Self:
         try:
@@ -213,6 +216,10 @@ class RedisServer:
         assert self._process is not None
         assert self._process.poll() is None, (self.directory / "log").read_text()
         return bool(self.do("PING"))
+
+    def _is_removed(self) -> bool:
+        self._directory.cleanup()
+        return True
 
     def _config(self) -> str:
         lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.directory}", "daemonize no"]
