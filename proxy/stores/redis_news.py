@@ -3,7 +3,8 @@
 Theory. The ear has a client of its own. When its connection ends, it opens another one, after a pause that grows and
 has jitter; whenever it hears again it says MISSED, for nobody knows what was said meanwhile. That a connection is open
 does not mean that it hears: its server may hang, may be cut off, or may be master no more. So the ear publishes an echo
-for itself, by the way that every message takes, and when it does not hear that for `SILENCE`, it begins anew.
+for itself, by the way that every message takes, and when it does not hear that for `SILENCE`, it begins anew. So it
+does when the process itself was held up for that long: news tell no age, and would be taken for what happened just now.
 """
 
 import asyncio
@@ -96,12 +97,16 @@ class Ear:
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     async def _hear(self, hearing: PubSub) -> None:
-        """Pass on what is heard, and return when our own echo was not heard for too long."""
+        """Pass on what is heard; return when our echo was not heard for too long, or nobody listened for as long."""
         echoing = self._runtime.spawn(self._call(), name="try whether Redis is heard")
         echo, quiet = self._echo.encode(), 0
         try:
-            while quiet < STEPS:  # one that we were held up in is one, however long it was
-                match await hearing.get_message(timeout=SILENCE / STEPS):
+            while quiet < STEPS:
+                began = self._clock.monotonic()
+                message = await hearing.get_message(timeout=SILENCE / STEPS)
+                if self._clock.monotonic() - began > SILENCE:
+                    return
+                match message:
                     case None:
                         quiet += 1
                     case {"type": "subscribe", "channel": channel} if channel == echo:

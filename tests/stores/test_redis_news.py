@@ -1,6 +1,7 @@
 """News are read as they were written, and the ear hears the fleet again after whatever happened."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, cast
@@ -169,6 +170,20 @@ async def test_a_server_that_hung_is_heard_again(opened: Opener, own_server: Red
     await until(lambda: missed(heard) == 2)
     await hears_again(store, heard, b"after")
     assert saved(heard, b"after")
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_what_was_said_while_the_process_was_held_up_is_looked_up_and_not_taken_for_new(
+    opened: Opener, server: RedisServer
+) -> None:
+    store = opened(server.url)
+    heard = listening(store)
+    await hears_again(store, heard, b"before")
+    server.do("PUBLISH", "countersign:news", written(Change.SAVED, KEY, record(2_000), 60_000) + b"late")
+    time.sleep(0.6)  # noqa: ASYNC251 - the loop is held up on purpose
+    await until(lambda: missed(heard) == 2)
+    await hears_again(store, heard, b"after")
+    assert not saved(heard, b"late")
 
 
 @pytest.mark.usefixtures("_impatient")
