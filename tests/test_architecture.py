@@ -38,6 +38,8 @@ HOMES: Final = {
     "cryptography": {"proxy/core/seal.py"},
     "sqlite3": {f"proxy/stores/sqlite_{part}.py" for part in ("faults", "file", "news", "schema", "tables")},
     "prometheus_client": {"proxy/telemetry/metrics.py"},
+    "defusedxml": {"proxy/extractors/xml.py"},
+    "regex": {"proxy/core/pattern.py"},
     "jsonpath_ng": {"proxy/core/json_path.py"},
     "aiohttp.ClientSession": {"proxy/net/session.py", "proxy/net/endpoint.py"},
 }

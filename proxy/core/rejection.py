@@ -7,7 +7,6 @@ refuses nothing: a token is renewed on evidence only.
 """
 
 import codecs
-import re
 from collections.abc import Iterable
 from enum import Enum
 from functools import cached_property
@@ -20,6 +19,7 @@ from proxy.core.coding import CodingError, decode
 from proxy.core.headers import TOKEN
 from proxy.core.json_path import JsonPath
 from proxy.core.message import RawHeaders
+from proxy.core.pattern import Pattern, PatternTimeoutError
 from proxy.core.settings import Settings
 
 PREFIX_LIMIT: Final = 64 * 1024
@@ -36,11 +36,7 @@ def _path(text: str) -> str:
 
 
 def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        remedy = "write a backslash before each of ( [ { * + ? . that stands for itself"
-        raise ValueError(f"not a regular expression: {error}; {remedy}") from None
+    Pattern(text)
     return text
 
 
@@ -125,7 +121,7 @@ class _Rule:
         self._name = name.lower().encode("ascii")
         self._value = value.strip() if has_value else None
         self._path = JsonPath(settings.json_path) if settings.json_path is not None else None
-        self._pattern = re.compile(settings.text) if settings.text is not None else None
+        self._pattern = Pattern(settings.text) if settings.text is not None else None
         self._equals = settings.equals
         if self._path is None and isinstance(settings.equals, str):
             self._value = settings.equals
@@ -145,9 +141,15 @@ class _Rule:
         return not self._name or any(self._value in (None, value) for value in _values(headers, self._name))
 
     def fits_body(self, body: _Body) -> bool:
-        if self._pattern is not None and (body.text is None or not self._pattern.search(body.text)):
+        if self._pattern is not None and not self._fits_text(self._pattern, body.text):
             return False
         return self._path is None or self._fits_json(self._path, body.document)
+
+    def _fits_text(self, pattern: Pattern, text: str | None) -> bool:
+        try:
+            return text is not None and pattern.search(text) is not None
+        except PatternTimeoutError:  # not known: no evidence
+            return False
 
     def _fits_json(self, path: JsonPath, document: Any) -> bool:
         found = [] if document is _UNREADABLE else path.find(document)

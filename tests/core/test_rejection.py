@@ -246,3 +246,7 @@ def test_a_rule_that_says_nothing_or_something_wrong_is_refused_with_the_remedy(
 ) -> None:
     with pytest.raises(ValidationError, match=remedy):
         rules_of(rule)
+
+
+def test_a_search_that_was_given_up_is_no_evidence() -> None:
+    assert not rejects(rules_of({"text": "(a|aa)+$"}), 200, body=b"a" * 60 + b"b")
