@@ -20,11 +20,25 @@ class Symptom(Enum):
 
     DNS = "dns", _NETWORK, "check the host name in `url`, and the resolver of this machine"
     CONNECT = "connect", _NETWORK, "check host, port and firewall, and that the service runs"
-    TLS = (
-        "tls",
+    CONNECT_TIMEOUT = (
+        "connect-timeout",
         _NETWORK,
-        "check that the certificate is valid, names this host and that this machine trusts its issuer",
+        "check host and port, and the firewalls on the way: one that drops packets says nothing",
     )
+    TLS_EXPIRED = "tls-expired", _NETWORK, "have the service renew its certificate, and check this machine's clock"
+    TLS_HOST = "tls-host", _NETWORK, "check the host name in `url`: it has to be one that the certificate names"
+    TLS_SELF_SIGNED = (
+        "tls-self-signed",
+        _NETWORK,
+        "let this machine trust the service's own authority; if there should be none, somebody may stand in between",
+    )
+    TLS_ISSUER = (
+        "tls-issuer",
+        _NETWORK,
+        "add the issuer to the authorities that this machine trusts, and have the service show its whole chain",
+    )
+    TLS_CLIENT = "tls-client-certificate", _NETWORK, "give this credential a client certificate that the service knows"
+    TLS = "tls", _NETWORK, "check that scheme and port of `url` are those of a service that speaks TLS 1.2 or newer"
     TIMEOUT = "timeout", _NETWORK, "check that the service answers, or raise `timeout`"
     BROKEN_OFF = "broken-off", _NETWORK, "check the service and whatever stands before it"
     NOT_HTTP = "not-http", _MALFORMED, "check scheme and port of `url`"
@@ -55,6 +69,11 @@ class Symptom(Enum):
         _REFUSED,
         "the credentials are wrong or expired or lack a right: check secrets, scopes and headers",
     )
+    PROXY_AUTH = (
+        "proxy-authentication",
+        _REFUSED,
+        "a proxy on the way wants credentials, and none are sent to it: let this machine reach the service directly",
+    )
     NOT_FOUND = "not-found", _REFUSED, "check the path of `url`"
     METHOD = "wrong-method", _REFUSED, "check `method`: most token endpoints want POST"
     CONTENT_TYPE = "wrong-content-type", _REFUSED, "send the body as the provider wants it: form, json or body"
@@ -68,11 +87,27 @@ class Symptom(Enum):
         _MALFORMED,
         "make the service answer application/json (an Accept header may do), or find the token with `from: text`",
     )
+    PAGE = (
+        "html-page",
+        _MALFORMED,
+        "an HTML page is for people: check that `url` is the token endpoint's address, and not that of a login form",
+    )
+    FORMAT = "wrong-format", _MALFORMED, "check `from`: it has to be the format that the service answers in"
     TOKEN_NOT_FOUND = "token-not-found", _MALFORMED, "check `token`: `countersign test` lists the keys of the reply"
+    TOKEN_EMPTY = (
+        "token-empty",
+        _MALFORMED,
+        "check that `token` names the token's place, and whether the reply says why there is none",
+    )
+    TOKEN_CONTROL = (
+        "token-control-characters",
+        _MALFORMED,
+        "a token is one line of printable characters: check that `token` names the token, and not a text around it",
+    )
     TOKEN_UNUSABLE = (
         "token-unusable",
         _MALFORMED,
-        "check that `token` names the token's place: a token is one line of printable characters",
+        "check that `token` names the token's place: a token is a text that a header can hold",
     )
     NOT_OAUTH = (
         "not-oauth",
@@ -86,6 +121,26 @@ class Symptom(Enum):
     )
     EXPIRY_NOT_FOUND = "expiry-not-found", _MALFORMED, "check `expiry`: without it a token is replaced after 5 minutes"
     EXPIRY_WRONG = "expiry-wrong", _MALFORMED, "wrong expiry key or type: check `expiry`, and this machine's clock"
+    EXPIRY_DOUBTFUL = (
+        "expiry-doubtful",
+        _MALFORMED,
+        "probably another unit: compare the lifetime with the provider's manual, and correct `expiry.type`",
+    )
+    STEP_REFUSED = (
+        "step-refused",
+        _REFUSED,
+        "the reply says that the step did not succeed: compare `succeeds_when` with what `countersign test` shows",
+    )
+    VARIABLE_NOT_FOUND = (
+        "variable-not-found",
+        _MALFORMED,
+        "check `extract`: `countersign test` shows the reply; a variable that may be missing needs a `default`",
+    )
+    DISCOVERY = (
+        "discovery",
+        _MALFORMED,
+        "check `issuer`, which has to be written exactly as its metadata have it, or give `token_url` instead",
+    )
     REQUEST = "request", Reason.INTERNAL, "check the templates and variables of the request"
 
     def __init__(self, code: str, reason: Reason, remedy: str) -> None:
@@ -105,12 +160,19 @@ class Symptom(Enum):
 
 
 _PERMANENT: Final = frozenset({Reason.INVALID_CLIENT, Reason.INVALID_GRANT, Reason.PROVIDER_4XX, Reason.INTERNAL})
-_RETRIED: Final = frozenset(
-    {Symptom.DNS, Symptom.CONNECT, Symptom.TIMEOUT, Symptom.BROKEN_OFF, Symptom.RATE_LIMITED, Symptom.PROVIDER}
+_UNREACHED: Final = frozenset({Symptom.DNS, Symptom.CONNECT, Symptom.CONNECT_TIMEOUT})
+_NO_TLS: Final = frozenset(
+    {
+        Symptom.TLS_EXPIRED,
+        Symptom.TLS_HOST,
+        Symptom.TLS_SELF_SIGNED,
+        Symptom.TLS_ISSUER,
+        Symptom.TLS_CLIENT,
+        Symptom.TLS,
+    }
 )
-
-
-_UNHEEDED: Final = frozenset({Symptom.DNS, Symptom.CONNECT, Symptom.TLS, Symptom.REQUEST, Symptom.RATE_LIMITED})
+_RETRIED: Final = _UNREACHED | {Symptom.TIMEOUT, Symptom.BROKEN_OFF, Symptom.RATE_LIMITED, Symptom.PROVIDER}
+_UNHEEDED: Final = _UNREACHED | _NO_TLS | {Symptom.REQUEST, Symptom.RATE_LIMITED}
 
 
 class TokenRequestError(FetchError):
@@ -127,3 +189,5 @@ class TokenRequestError(FetchError):
         self.sentence = sentence
         """What was seen, without the remedy; holds no secret."""
         self.unheeded = unheeded or symptom in _UNHEEDED
+        self.clock_offset: float | None = None
+        """Seconds by which the clock of who refused was ahead of ours; None: nobody refused, or did not say."""

@@ -1,11 +1,12 @@
 """One bounded call to a token endpoint: limited in time and size, never redirected, retried only where it may help."""
 
 import asyncio
+import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 from yarl import URL
@@ -15,6 +16,7 @@ from proxy.core.clock import Clock
 from proxy.core.coding import CodingError, decode
 from proxy.core.message import Reply
 from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.net.failing import Progress, failure
 from proxy.net.refusal import refusal
 from proxy.net.session import open_session
 
@@ -45,11 +47,35 @@ class EndpointRequest:
     spends: bool = False
     """True: what it carries may work only once, and is sent once: a server that sees a spent refresh token again may
     revoke the whole grant (RFC 9700 §4.14.2), and who waits before another try may have lost the lock by then."""
+    again: Callable[[], "EndpointRequest"] | None = field(default=None, repr=False, compare=False)
+    """Writes it anew for another try, where it holds something that counts once. None: it is sent as it stands."""
+
+    step: str = ""
+    """The name of the step that it is of, where a credential has several."""
+    accepts: frozenset[int] = frozenset()
+    """Statuses that are successes too, beside 2xx."""
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Return the names of its parameters, in the query, and in a body that is a form or a JSON object."""
+        return frozenset({*_names(urlsplit(self.url).query), *_names_in(self.body)})
 
     @property
     def subject(self) -> str:
         """Return method, host and port, as a message may name them: path, query and user may be secret."""
         return f"{self.method} {urlsplit(self.url).netloc.rpartition('@')[2]}"
+
+
+def _names(query: str) -> list[str]:
+    return [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+
+
+def _names_in(body: bytes) -> Iterable[str]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return _names(body.decode("latin-1"))
+    return document if isinstance(document, dict) else ()
 
 
 class Endpoint:
@@ -82,16 +108,17 @@ class Endpoint:
                     raise
             tries += 1
             await self._clock.sleep(wait)
+            request = request.again() if request.again else request
 
     async def once(self, request: EndpointRequest) -> Reply:
-        """Return the reply of a single try, which is a success (2xx).
+        """Return the reply of a single try, which is a success (2xx, or what the request accepts).
 
         Raises:
             TokenRequestError: there is none.
         """
         reply = await self.ask(request)
-        if not 200 <= reply.status < 300:
-            raise refusal(request.subject, reply)
+        if not 200 <= reply.status < 300 and reply.status not in request.accepts:
+            raise refusal(request.subject, reply, request.keys, request.url)
         return reply
 
     async def ask(self, request: EndpointRequest) -> Reply:
@@ -100,11 +127,13 @@ class Endpoint:
         Raises:
             TokenRequestError: there is none, or it is too large or unreadable.
         """
+        progress = Progress()
         try:
             async with asyncio.timeout(request.timeout):
-                status, headers, body = await self._exchange(request)
+                status, headers, body = await self._exchange(request, progress)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            raise _failure(request, error) from None  # aiohttp's errors print the whole URL
+            # aiohttp's errors print the whole URL
+            raise failure(request.subject, request.timeout, error, progress) from None
         return _reply(request, status, headers, body, self._clock.now())
 
     async def close(self) -> None:
@@ -113,7 +142,9 @@ class Endpoint:
             session, self._session = self._session, None
             await session.close()
 
-    async def _exchange(self, request: EndpointRequest) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+    async def _exchange(
+        self, request: EndpointRequest, progress: Progress
+    ) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
         if self._session is None:
             self._session = self._open_session()
         given = {name.lower() for name, _ in request.headers}
@@ -124,7 +155,9 @@ class Endpoint:
             headers=(*defaults, *request.headers),
             data=request.body or None,
             allow_redirects=False,
+            trace_request_ctx=progress,
         ) as response:
+            progress.status = response.status
             body = bytearray()
             async for chunk in response.content.iter_any():
                 body += chunk
@@ -156,29 +189,3 @@ def _reply(
             Symptom.TOO_LARGE, f"{request.subject} answered {status} with more than {BODY_LIMIT // 1024} KiB"
         )
     return Reply(status, headers, decoded, now)
-
-
-_FAILURES: Final[tuple[tuple[type[Exception], Symptom, str], ...]] = (
-    (TimeoutError, Symptom.TIMEOUT, "did not answer in time"),
-    (aiohttp.ClientConnectorDNSError, Symptom.DNS, "has a host name that does not resolve"),
-    (aiohttp.ClientConnectorCertificateError, Symptom.TLS, "showed a certificate that is not trusted"),
-    (aiohttp.ClientSSLError, Symptom.TLS, "did not agree on TLS"),
-    (aiohttp.ClientConnectorError, Symptom.CONNECT, "did not accept a connection"),
-    (aiohttp.InvalidURL, Symptom.REQUEST, "is not a URL that can be called"),
-    (aiohttp.ServerConnectionError, Symptom.BROKEN_OFF, "closed the connection without an answer"),
-    (aiohttp.ClientPayloadError, Symptom.BROKEN_OFF, "broke off in the middle of its answer"),
-    (aiohttp.ClientOSError, Symptom.BROKEN_OFF, "reset the connection"),
-    (aiohttp.ClientError, Symptom.NOT_HTTP, "answered with something that is not valid HTTP"),
-    (OSError, Symptom.CONNECT, "could not be reached"),
-    (ValueError, Symptom.REQUEST, "is not a request that can be sent"),
-)
-"""From the particular to the general."""
-
-
-def _failure(request: EndpointRequest, error: Exception) -> TokenRequestError:
-    symptom, words = next((symptom, words) for kind, symptom, words in _FAILURES if isinstance(error, kind))
-    if symptom is Symptom.TIMEOUT:
-        words += f" ({request.timeout:g} s)"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        words += f" ({getattr(error.certificate_error, 'verify_message', 'unknown cause')})"
-    return TokenRequestError(symptom, f"{request.subject} {words}")

@@ -4,6 +4,8 @@ import ssl
 
 import aiohttp
 
+from proxy.net.failing import progress_trace
+
 _HEAD_LIMIT = 16 * 1024
 
 
@@ -21,6 +23,7 @@ def open_session(tls: ssl.SSLContext | None = None) -> aiohttp.ClientSession:
         trust_env=False,
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
         timeout=aiohttp.ClientTimeout(total=None),
+        trace_configs=[progress_trace()],
         max_line_size=_HEAD_LIMIT,
         max_field_size=_HEAD_LIMIT,
     )

@@ -248,7 +248,7 @@ async def test_certificates_are_verified(endpoint: Endpoint, clock: HurriedClock
     authority.configure_trust(ours)
     async with TokenServer(tls=theirs) as server:
         error = await failure(endpoint, post(server))
-        assert (error.symptom, server.count) == (Symptom.TLS, 0)
+        assert (error.symptom, server.count) == (Symptom.TLS_ISSUER, 0)
         assert "unable to get local issuer certificate" in str(error)
         trusting = Endpoint(clock, lambda: open_session(ours))
         assert (await trusting.call(post(server))).status == 200

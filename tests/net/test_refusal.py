@@ -89,13 +89,19 @@ def test_a_message_names_request_status_content_type_and_remedy_and_nothing_of_t
     ("location", "named"),
     [
         ("https://login.example/s3cret?token=s3cret", "login.example"),
-        ("/s3cret", "another path"),
-        ("", "another path"),
-        ("http://[s3cret", "another path"),
+        ("http://login.example/s3cret", "login.example, over plain http"),
+        ("http://auth.example/s3cret", "auth.example, over plain http"),
+        ("https://auth.example:8443/s3cret", "another port of auth.example"),
+        ("https://AUTH.example/s3cret", "another path of the same host"),
+        ("//login.example", "login.example"),
+        ("/s3cret", "another path of the same host"),
+        ("", "another path of the same host"),
+        ("http://[s3cret", "an address that is malformed"),
+        ("mailto:s3cret", "nowhere"),
     ],
 )
 def test_a_redirect_is_refused_and_its_host_named(location: str, named: str) -> None:
-    error = refusal("POST auth.example", reply(307, Location=location))
+    error = refusal("POST auth.example", reply(307, Location=location), url="https://auth.example/token")
     assert f"pointed to {named}; redirects are not followed" in str(error)
     assert "s3cret" not in str(error)
 
