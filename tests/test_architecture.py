@@ -35,7 +35,7 @@ NEVER_MIRRORED: Final = {"__init__.py", "__main__.py", "base.py"}
 HOMES: Final = {
     "yaml": {"proxy/config/document.py"},
     "redis": {f"proxy/stores/redis_{part}.py" for part in ("client", "cluster", "faults", "link", "news")},
-    "cryptography": {"proxy/core/seal.py"},
+    "cryptography": {"proxy/core/seal.py", "proxy/credentials/signing_key.py", "proxy/net/certificates.py"},
     "sqlite3": {f"proxy/stores/sqlite_{part}.py" for part in ("faults", "file", "news", "schema", "tables")},
     "prometheus_client": {"proxy/telemetry/metrics.py"},
     "defusedxml": {"proxy/extractors/xml.py"},

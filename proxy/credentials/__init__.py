@@ -5,11 +5,18 @@ from typing import Final
 from proxy.core.kinds import Table
 from proxy.credentials.base import Credential
 from proxy.credentials.basic import Basic
+from proxy.credentials.client_credentials import ClientCredentials
 from proxy.credentials.http_request import HttpRequest
 from proxy.credentials.refresh_token import RefreshToken
 from proxy.credentials.text import Text
 
 KINDS: Final[Table[type[Credential]]] = Table(
     "proxy.credentials",
-    {"text": Text, "basic": Basic, "http_request": HttpRequest, "refresh_token": RefreshToken},
+    {
+        "text": Text,
+        "basic": Basic,
+        "http_request": HttpRequest,
+        "client_credentials": ClientCredentials,
+        "refresh_token": RefreshToken,
+    },
 )

@@ -9,7 +9,9 @@ from typing import ClassVar, Literal
 
 from proxy.core.clock import Clock
 from proxy.core.token import Token
-from proxy.credentials.oauth2 import REFRESH_TOKEN, OAuth2, OAuth2Settings, SecretLine
+from proxy.credentials.client_auth import ClientId, SecretLine
+from proxy.credentials.grant_reply import REFRESH_TOKEN
+from proxy.credentials.oauth2 import OAuth2, OAuth2Settings
 from proxy.net.endpoint import Endpoint
 
 
@@ -20,6 +22,8 @@ class RefreshTokenSettings(OAuth2Settings):
 
     kind: Literal["refresh_token"]
     """A token that a refresh token brings."""
+    client_id: ClientId
+    """Who asks: the client's id as the provider issued it."""
     refresh_token: SecretLine
     """The first refresh token. Those that follow are kept with the token, in the store; a new one here begins anew."""
 
@@ -37,8 +41,7 @@ class RefreshToken(OAuth2):
     def __init__(self, name: str, settings: RefreshTokenSettings, endpoint: Endpoint, clock: Clock) -> None:
         super().__init__(name, settings, endpoint, clock)
         self._first = settings.refresh_token
-        self.longest_try = settings.timeout
-        self.lineage = (settings.token_url, settings.client_id, settings.refresh_token)
+        self.lineage = (settings.provider, settings.client_id, settings.refresh_token)
 
     async def fetch(self, previous: Token | None) -> Token:
         """Return a token for the newest refresh token that is known."""

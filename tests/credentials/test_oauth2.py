@@ -11,11 +11,12 @@ import pytest
 from pydantic import ValidationError
 
 from proxy.core.errors import Reason
+from proxy.core.message import Reply
 from proxy.core.secret import Secret
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.token import Token
 from proxy.credentials.oauth2 import OAuth2, OAuth2Settings
-from proxy.net.endpoint import Endpoint
+from proxy.net.endpoint import Endpoint, EndpointRequest
 from tests.fakes.authorization_server import CLIENT, SECRET, AuthorizationServer
 from tests.fakes.clock import FakeClock
 
@@ -177,14 +178,14 @@ async def test_a_provider_may_have_a_word_of_its_own_for_it(bench: Bench, named:
 @pytest.mark.parametrize(
     ("body", "symptom"),
     [
-        ("<html>s3cret", Symptom.NOT_JSON),
+        ("<html>s3cret", Symptom.PAGE),
         ("access_token=s3cret", Symptom.NOT_JSON),
         ([PLANTED], Symptom.NOT_OAUTH),
         ({"data": {"access_token": PLANTED}}, Symptom.NOT_OAUTH),
         ({"access_token": 7}, Symptom.NOT_OAUTH),
         ({"access_token": None, "error": None}, Symptom.NOT_OAUTH),
-        ({"access_token": ""}, Symptom.TOKEN_UNUSABLE),
-        ({"access_token": "s3cret\r\nX: 1"}, Symptom.TOKEN_UNUSABLE),
+        ({"access_token": ""}, Symptom.TOKEN_EMPTY),
+        ({"access_token": "s3cret\r\nX: 1"}, Symptom.TOKEN_CONTROL),
     ],
 )
 async def test_what_is_no_token_reply_is_named(bench: Bench, body: Any, symptom: Symptom) -> None:
@@ -217,9 +218,17 @@ async def test_an_error_is_one_whatever_its_status(
 
 async def test_the_tokens_in_a_reply_are_secret(bench: Bench) -> None:
     bench.server.knobs.members = {"refresh_token": "r", "id_token": "i", "access_token": "a", "scope": "s"}
+    replies: list[Reply] = []
+
+    class Watching(Endpoint):
+        async def ask(self, request: EndpointRequest) -> Reply:
+            replies.append(await super().ask(request))
+            return replies[-1]
+
+    bench.endpoint = Watching(bench.clock)
     client = bench.client()
-    reply = await bench.endpoint.once(client._request({"grant_type": "client_credentials"}, spends=False))
-    assert client.secrets_in(reply) == {"a", "r", "i"}
+    await client.fetch(None)
+    assert client.secrets_in(replies[0]) == {"a", "r", "i"}
 
 
 # What is configured

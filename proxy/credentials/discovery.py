@@ -1,0 +1,196 @@
+"""Where a token endpoint is: as configured, or as its issuer's own metadata says (RFC 8414, OpenID Connect Discovery).
+
+Theory. What an issuer says of itself is believed if the document names that issuer exactly, and was fetched where the
+standards say that it stands. It is KNOWN for as long as the reply may be cached, an hour if that says nothing; then it
+is asked for again, and what was known goes on to count while the issuer cannot be reached. FORGOTTEN, because what it
+led to was no token endpoint, it is asked for at the next fetch. Who asks meanwhile waits for the one answer.
+"""
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+from proxy.core.clock import Clock
+from proxy.core.message import Reply
+from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.credentials.request import check_address, is_plain_http
+from proxy.extractors.base import FormatError
+from proxy.extractors.json import parse
+from proxy.net.endpoint import Endpoint, EndpointRequest
+
+KNOWN_FOR: Final = 3600.0
+"""Seconds, where the reply does not say."""
+SHORTEST: Final = 60.0
+LONGEST: Final = 86_400.0
+"""Seconds. No reply can have it asked for more or less often."""
+
+_MAX_AGE: Final = re.compile(r"(?:^|[,\s])max-age=\"?([0-9]{1,9})")
+_ABSENT: Final = frozenset({Symptom.NOT_FOUND, Symptom.METHOD, Symptom.FORBIDDEN, Symptom.NOT_JSON, Symptom.REDIRECT})
+"""What an issuer that speaks one of the two standards may answer to the other one's question."""
+_LONGEST_SHOWN: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where tokens are asked for."""
+
+    token_url: str
+    issuer: str | None = None
+    """None: the configuration does not say."""
+    methods: frozenset[str] = frozenset()
+    """How clients may prove themselves there, in the words of RFC 8414; empty: nobody says."""
+
+
+class Places(Protocol):
+    """What knows the place."""
+
+    requests: int
+    """How many requests it may take to find it."""
+
+    async def find(self) -> Place:
+        """Return it. Raises TokenRequestError: it cannot be found."""
+
+    def forget(self) -> bool:
+        """Take note that there was nothing; return whether it may be found elsewhere."""
+
+
+class FixedPlace:
+    """The address is configured."""
+
+    requests = 0
+
+    def __init__(self, token_url: str) -> None:
+        self._place = Place(token_url)
+
+    async def find(self) -> Place:
+        """Return it."""
+        return self._place
+
+    def forget(self) -> bool:
+        """Return False."""
+        return False
+
+
+class Discovery:
+    """Asks one issuer for its metadata. `mutual`: the client shows a certificate (RFC 8705 §5)."""
+
+    requests = 2
+
+    def __init__(
+        self, issuer: str, endpoint: Endpoint, clock: Clock, *, timeout: float, plain: bool, mutual: bool
+    ) -> None:
+        self._issuer = issuer
+        self._endpoint = endpoint
+        self._clock = clock
+        self._timeout = timeout
+        self._plain = plain
+        self._mutual = mutual
+        self._asking = asyncio.Lock()
+        self._known: Place | None = None
+        self._until = 0.0
+
+    async def find(self) -> Place:
+        """Return the place, from memory while that is good.
+
+        Raises:
+            TokenRequestError: the issuer does not say.
+        """
+        async with self._asking:
+            if self._known is None or self._clock.monotonic() >= self._until:
+                try:
+                    self._known, lifetime = await self._ask()
+                    self._until = self._clock.monotonic() + lifetime
+                except TokenRequestError as error:
+                    if self._known is None or not error.symptom.is_retried:
+                        raise
+            return self._known
+
+    def forget(self) -> bool:
+        """Ask again at the next occasion; return True."""
+        self._until = 0.0
+        return True
+
+    async def _ask(self) -> tuple[Place, float]:
+        """Return the place, and for how many seconds it is good."""
+        absent = ""
+        for url in well_known(self._issuer):
+            try:
+                reply = await self._endpoint.call(EndpointRequest("GET", url, timeout=self._timeout))
+                return self._read(_object(reply)), _lifetime(reply)
+            except TokenRequestError as error:
+                if error.symptom not in _ABSENT:
+                    raise
+                absent = absent or error.sentence
+        raise TokenRequestError(Symptom.DISCOVERY, f"the issuer has no metadata: {absent}")
+
+    def _read(self, document: Mapping[str, Any]) -> Place:
+        if document.get("issuer") != self._issuer:
+            named = _shown(document.get("issuer"))
+            raise TokenRequestError(Symptom.DISCOVERY, f"the metadata of the issuer name another one{named}")
+        aliases = document.get("mtls_endpoint_aliases")
+        alias = aliases.get("token_endpoint") if self._mutual and isinstance(aliases, dict) else None
+        methods = document.get("token_endpoint_auth_methods_supported")
+        return Place(
+            self._checked(alias or document.get("token_endpoint")),
+            self._issuer,
+            frozenset(one for one in methods if isinstance(one, str)) if isinstance(methods, list) else frozenset(),
+        )
+
+    def _checked(self, url: object) -> str:
+        if not isinstance(url, str):
+            raise TokenRequestError(Symptom.DISCOVERY, "the metadata of the issuer name no `token_endpoint`")
+        try:
+            check_address(url)
+        except ValueError:
+            raise TokenRequestError(Symptom.DISCOVERY, "the `token_endpoint` of the issuer is no address") from None
+        if is_plain_http(url) and not self._plain:
+            raise TokenRequestError(Symptom.DISCOVERY, "the `token_endpoint` of the issuer is not https")
+        return url
+
+
+def check_issuer(issuer: str) -> str:
+    """Return an issuer's identifier (RFC 8414 §2).
+
+    Raises:
+        ValueError: it is none.
+    """
+    check_address(issuer)
+    if "?" in issuer:
+        raise ValueError("an issuer has no query; give the address of its token endpoint as `token_url`")
+    if "/.well-known/" in issuer:
+        raise ValueError("give the issuer alone, without `/.well-known/` and what follows")
+    return issuer
+
+
+def well_known(issuer: str) -> Iterator[str]:
+    """Yield where the metadata may stand: appended as OpenID has it, inserted as RFC 8414 §3.1 has it."""
+    parts = urlsplit(issuer)
+    path = parts.path.rstrip("/")
+    for found in (f"{path}/.well-known/openid-configuration", f"/.well-known/oauth-authorization-server{path}"):
+        yield urlunsplit((parts.scheme, parts.netloc, found, "", ""))
+
+
+def _object(reply: Reply) -> Mapping[str, Any]:
+    try:
+        document = parse(reply)
+    except FormatError as error:
+        raise TokenRequestError(Symptom.NOT_JSON, f"in the issuer's metadata {error}") from None
+    if not isinstance(document, dict):
+        raise TokenRequestError(Symptom.NOT_JSON, "the issuer's metadata are no JSON object")
+    return document
+
+
+def _lifetime(reply: Reply) -> float:
+    """Return for how many seconds the reply may be kept (RFC 9111 §5.2.2.1)."""
+    given = _MAX_AGE.search((reply.header("Cache-Control") or "").lower())
+    return KNOWN_FOR if given is None else min(max(float(given[1]) - reply.age, SHORTEST), LONGEST)
+
+
+def _shown(issuer: object) -> str:
+    try:
+        return f", {check_address(str(issuer))}" if len(str(issuer)) <= _LONGEST_SHOWN else ""
+    except ValueError:
+        return ""

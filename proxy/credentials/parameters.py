@@ -1,0 +1,56 @@
+"""Parameters of a token request: scopes, and what else a provider wants, as often as it wants it (RFC 6749 App. B)."""
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+
+from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.core.template import Template
+
+_SCOPE: Final = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")
+"""RFC 6749 §3.3."""
+
+
+def _joined(scope: Any) -> Any:
+    """Join a list of scopes by spaces."""
+    return " ".join(scope) if isinstance(scope, list) and all(isinstance(one, str) for one in scope) else scope
+
+
+def _scope(scope: str) -> str:
+    if scope and not _SCOPE.fullmatch(scope):
+        raise ValueError("scopes are words of printable ASCII without quotes and backslashes, one space between them")
+    return scope
+
+
+def _fixed(template: Template) -> Template:
+    if template.names:
+        raise ValueError(f"there are no variables here: {{{{ {min(template.names)} }}}} has no value")
+    return template
+
+
+def _listed(given: Any) -> Any:
+    return (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list) else given
+
+
+_TEXTS: Final = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+Scope = Annotated[str, BeforeValidator(_joined), AfterValidator(_scope), WithJsonSchema(_TEXTS)]
+"""Scopes, as a text or a list."""
+Values = Annotated[
+    tuple[Annotated[Template, AfterValidator(_fixed)], ...], BeforeValidator(_listed), WithJsonSchema(_TEXTS)
+]
+"""The values of one parameter, as a text or a list."""
+
+
+def written(fields: Iterable[tuple[str, str]]) -> bytes:
+    """Return the fields as a form, in their order; empty ones are left out.
+
+    Raises:
+        TokenRequestError: one of them cannot be written.
+    """
+    try:
+        return urlencode([(name, value) for name, value in fields if value]).encode("ascii")
+    except UnicodeEncodeError:
+        raise TokenRequestError(Symptom.REQUEST, "a parameter holds text that UTF-8 cannot write") from None
