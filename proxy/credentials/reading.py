@@ -1,5 +1,6 @@
 """Reads a token out of a reply: where it stands, whether it can be one, and when it expires."""
 
+import unicodedata
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -15,10 +16,15 @@ from proxy.core.settings import Settings
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.token import NO_VARIABLES, Token
 from proxy.credentials.expiry import ExpiryError, ExpiryType, SpentError, expires_at
+from proxy.credentials.unreadable import unreadable
 from proxy.extractors.base import ExtractError, Extractor, ExtractorSettings, FormatError, Found, NotFoundError
 
 LONGEST_TOKEN: Final = 16 * 1024
 """Characters. No server takes a longer header; what is longer is a page or a document."""
+
+
+_CONTROLS: Final = frozenset({"Cc", "Zl", "Zp"})
+"""Unicode's categories of control characters and line breaks."""
 
 
 class ExpirySettings(ExtractorSettings):
@@ -97,11 +103,12 @@ class TokenReader:
     def _value(self, subject: str, reply: Reply) -> str:
         try:
             return clean(self.token.extract(reply))
+        except FormatError as error:
+            raise unreadable(subject, reply, error, self.token.place) from None
         except ExtractError as error:
-            symptom = Symptom.NOT_JSON if isinstance(error, FormatError) else Symptom.TOKEN_NOT_FOUND
-            raise TokenRequestError(symptom, f"in the reply to {subject} {error}") from None
-        except ValueError as error:
-            raise TokenRequestError(Symptom.TOKEN_UNUSABLE, f"the reply to {subject} has {error}") from None
+            raise TokenRequestError(Symptom.TOKEN_NOT_FOUND, f"in the reply to {subject} {error}") from None
+        except UnusableError as error:
+            raise TokenRequestError(error.symptom, f"the reply to {subject} has {error}") from None
 
     def _expiry(self, reply: Reply) -> Found | None:
         """Return what stands where the expiry should; a provider may leave it out (RFC 6749 §5.1)."""
@@ -120,17 +127,29 @@ def found_in(reply: Reply, *places: Extractor) -> frozenset[str]:
     return frozenset(found - {""})
 
 
+class UnusableError(ValueError):
+    """What was found can be no token (RFC 6749 App. A.12); the message never shows it."""
+
+    def __init__(self, symptom: Symptom, message: str) -> None:
+        super().__init__(message)
+        self.symptom = symptom
+
+
 def clean(found: Found) -> str:
     """Return a token's value without the white space around it.
 
     Raises:
-        ValueError: it cannot be a token (RFC 6749 App. A.12); the message never shows it.
+        UnusableError: it cannot be a token.
     """
-    value = "" if isinstance(found, float) else str(found).strip()  # the digits of a fraction were rounded on the way
+    value = str(found).strip()
     if not value:
-        raise ValueError("an empty text or a fraction in the token's place")
+        raise UnusableError(Symptom.TOKEN_EMPTY, "an empty text in the token's place")
+    if isinstance(found, float):
+        raise UnusableError(Symptom.TOKEN_UNUSABLE, "a fraction in the token's place, whose digits may be rounded")
     if len(value) > LONGEST_TOKEN:
-        raise ValueError(f"more than {LONGEST_TOKEN // 1024} KiB in the token's place")
+        raise UnusableError(Symptom.TOKEN_UNUSABLE, f"more than {LONGEST_TOKEN // 1024} KiB in the token's place")
+    if any(unicodedata.category(character) in _CONTROLS for character in value):
+        raise UnusableError(Symptom.TOKEN_CONTROL, "a token with line breaks or control characters")
     if not value.isprintable() or any(character > "\xff" for character in value):
-        raise ValueError("a token with line breaks, control characters or characters outside latin-1")
+        raise UnusableError(Symptom.TOKEN_UNUSABLE, "a token with characters outside latin-1, or invisible ones")
     return value

@@ -85,9 +85,9 @@ class TestHttpRequest(CredentialCompliance):
     async def test_a_page_instead_of_json_is_named(self) -> None:
         async with self.made() as (credential, server):
             server.knobs.body, server.knobs.content_type = "<html>", "text/html"
-            with pytest.raises(TokenRequestError, match="not JSON but text/html") as caught:
+            with pytest.raises(TokenRequestError, match=r"an HTML page \(text/html\)") as caught:
                 await credential.fetch(None)
-            assert caught.value.symptom is Symptom.NOT_JSON
+            assert caught.value.symptom is Symptom.PAGE
 
 
 class TestHttpRequestThatSaves(CredentialCompliance):
@@ -121,7 +121,7 @@ class TestHttpRequestThatSaves(CredentialCompliance):
             server.knobs.body = json.dumps({"access_token": "two\nlines"})
             with pytest.raises(TokenRequestError) as caught:
                 await credential.fetch(None)
-            assert caught.value.symptom is Symptom.TOKEN_UNUSABLE
+            assert caught.value.symptom is Symptom.TOKEN_CONTROL
             assert caught.value.variables == {"CODE": Secret("two\nlines")}
 
     def test_it_knows_its_address_apart_from_others(self) -> None:

@@ -98,16 +98,16 @@ def test_a_token_that_is_over_is_named_without_the_place_of_an_expiry_that_is_ri
 @pytest.mark.parametrize(
     ("body", "symptom"),
     [
-        ("<html>s3cret</html>", Symptom.NOT_JSON),
+        ("<html>s3cret</html>", Symptom.PAGE),
         ("", Symptom.NOT_JSON),
         ('{"access_token": "s3cret"}', Symptom.TOKEN_NOT_FOUND),
         ('{"token": null}', Symptom.TOKEN_NOT_FOUND),
         ('{"token": {"value": "s3cret"}}', Symptom.TOKEN_NOT_FOUND),
         ('{"token": true}', Symptom.TOKEN_NOT_FOUND),
-        ('{"token": ""}', Symptom.TOKEN_UNUSABLE),
-        ('{"token": " \\t"}', Symptom.TOKEN_UNUSABLE),
+        ('{"token": ""}', Symptom.TOKEN_EMPTY),
+        ('{"token": " \\t"}', Symptom.TOKEN_EMPTY),
         ('{"token": 1.5}', Symptom.TOKEN_UNUSABLE),
-        ('{"token": "s3cret\\r\\nX: 1"}', Symptom.TOKEN_UNUSABLE),
+        ('{"token": "s3cret\\r\\nX: 1"}', Symptom.TOKEN_CONTROL),
     ],
 )
 def test_a_reply_without_a_token_is_named(body: str, symptom: Symptom) -> None:

@@ -153,7 +153,7 @@ async def test_a_server_that_is_not_reached_has_spent_nothing(bench: Bench) -> N
     ("members", "symptom"),
     [
         ({"access_token": None}, Symptom.NOT_OAUTH),
-        ({"access_token": "two\nlines"}, Symptom.TOKEN_UNUSABLE),
+        ({"access_token": "two\nlines"}, Symptom.TOKEN_CONTROL),
         ({"token_type": "DPoP"}, Symptom.TOKEN_TYPE),
     ],
 )
