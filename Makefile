@@ -6,6 +6,7 @@ PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet --quiet
 UV ?= uv
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $(UPGRADE)
 ROUNDS ?= 10
+OIDC = tests/providers/oidc/node_modules/.package-lock.json
 
 .PHONY: help run test bench soak fuzz lock docs clean tools
 .DEFAULT_GOAL := help
@@ -23,7 +24,7 @@ help:
 run: .venv/.run
 	@config/quickstart.sh
 
-test: .venv/.test tools
+test: .venv/.test tools $(OIDC)
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -54,6 +55,7 @@ lock:
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis countersign.egg-info build
+	rm -rf tests/providers/oidc/node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/pip:
@@ -80,6 +82,7 @@ tools:
 	command -v nginx >/dev/null || missing="$$missing nginx"; \
 	command -v promtool >/dev/null || missing="$$missing prometheus"; \
 	command -v redis-server >/dev/null || missing="$$missing redis"; \
+	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
 	test "$$(uname)" != Linux || ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing="$$missing libfaketime"; \
 	test -z "$$missing" && exit 0; \
 	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
@@ -88,3 +91,9 @@ tools:
 	else \
 		echo "make test needs$$missing: sudo apt-get install$$missing, or brew install$$missing"; exit 1; \
 	fi
+
+# What npm writes last: its record of all that it installed.
+$(OIDC): tests/providers/oidc/package-lock.json
+	@echo 'Installing the OpenID provider that tests run …'
+	@npm ci --ignore-scripts --loglevel=error --prefix tests/providers/oidc >/dev/null
+	@touch $@
