@@ -26,7 +26,7 @@ class Anonymous(Caller):
     Settings = AnonymousSettings
 
     def __init__(self, name: str, settings: AnonymousSettings) -> None:
-        self._principal = Principal(name, "anonymous")
+        self._principal = Principal(name, "anonymous", acts_for_any=settings.acts_for == "any")
         self._allow_remote = settings.allow_remote
 
     def authenticate(self, head: RequestHead) -> Principal | None:

@@ -72,6 +72,7 @@ class ApiKey(Caller):
 
     def __init__(self, name: str, settings: ApiKeySettings) -> None:
         self._name = name
+        self._acts_for_any = settings.acts_for == "any"
         self.hashes = tuple(bytes.fromhex(key.removeprefix(_HASH_PREFIX)) for key in settings.keys)
         self._proven: set[tuple[bytes, bytes]] = set()
         self._principals: dict[frozenset[bytes], Principal] = {}
@@ -103,7 +104,7 @@ class ApiKey(Caller):
     def _principal(self, proof: frozenset[bytes]) -> Principal:
         principal = self._principals.get(proof)
         if principal is None:
-            principal = self._principals[proof] = Principal(self._name, "api_key", proof)
+            principal = self._principals[proof] = Principal(self._name, "api_key", proof, self._acts_for_any)
         return principal
 
 

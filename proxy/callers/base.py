@@ -1,7 +1,7 @@
 """The one verb of a caller kind: look at a request head and say who sent it."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from proxy.core.message import RequestHead
 from proxy.core.principal import Principal
@@ -13,6 +13,8 @@ class CallerSettings(Settings):
 
     kind: str
     """How the caller proves who it is."""
+    acts_for: Literal["any"] | None = None
+    """`any`: it is believed whichever user it names, without that user's proof. None: users prove themselves."""
 
 
 class Caller(ABC):

@@ -136,6 +136,51 @@ class CallerForbiddenError(ProxyError):
     proxy_error = "http_request_denied"
 
 
+class UserRequiredError(ProxyError):
+    """The route acts for a user, and the request names none."""
+
+    code = "user-required"
+    status = 400
+    title = "The request names no user"
+    proxy_error = "http_request_error"
+
+
+class UserUnprovenError(ProxyError):
+    """The request names a user, and does not prove that it comes from them."""
+
+    code = "user-unproven"
+    status = 401
+    title = "The user has not been proved"
+    proxy_error = "http_request_denied"
+
+
+class LoginRequiredError(ProxyError):
+    """The user has not given the access that the route needs; says where they can."""
+
+    code = "login-required"
+    status = 403
+    title = "The user has to sign in"
+    proxy_error = "http_request_denied"
+
+
+class UserTokenMissingError(ProxyError):
+    """Nobody has pushed a token for the user, or it has expired; says which credential wants one."""
+
+    code = "user-token-missing"
+    status = 403
+    title = "The user has no valid token"
+    proxy_error = "http_request_denied"
+
+
+class VerificationRequiredError(ProxyError):
+    """The route wants a fresh proof of the user's mailbox; says where it is given."""
+
+    code = "verification-required"
+    status = 403
+    title = "The user has to prove their e-mail address"
+    proxy_error = "http_request_denied"
+
+
 class RequestInvalidError(ProxyError):
     """The request is malformed or ambiguous."""
 

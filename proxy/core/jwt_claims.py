@@ -134,6 +134,22 @@ def read_header(token: str) -> Header:
     return Header(str(header.get("alg")), key_id if isinstance(key_id, str) else None)
 
 
+def told_issuer(token: str) -> str:
+    """Return who a token says it is from. Not verified: it only chooses whose keys to try.
+
+    Raises:
+        ClaimsError: it is no signed JWT, or does not say.
+    """
+    read_header(token)
+    try:
+        issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
+    except (PyJWTError, ValueError, RecursionError):
+        raise ClaimsError("it is not a signed JWT") from None
+    if not isinstance(issuer, str):
+        raise ClaimsError("it does not say who issued it (`iss`)")
+    return issuer
+
+
 def verify(token: str, keys: Iterable[Any], expected: Expected, now: float) -> Mapping[str, Any]:
     """Return the token's claims, which count. `keys` are those of its issuer that may have signed it.
 

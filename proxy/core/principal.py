@@ -12,3 +12,5 @@ class Principal:
     kind: str
     proof_headers: frozenset[bytes] = frozenset()
     """Lower-case names of the headers that carried the proof; they never go upstream."""
+    acts_for_any: bool = False
+    """Whether it is believed whichever user it names."""

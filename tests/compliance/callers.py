@@ -67,6 +67,14 @@ class CallerCompliance:
         caller.authenticate(self.proven())
         assert [caller.authenticate(head) for head in self.unproven()] == [None] * len(self.unproven())
 
+    @pytest.mark.parametrize(("acts_for", "believed"), [("any", True), (None, False)])
+    def test_it_is_believed_whichever_user_it_names_only_where_that_is_configured(
+        self, acts_for: str | None, believed: bool
+    ) -> None:
+        principal = self.made(acts_for=acts_for).authenticate(self.proven())
+        assert principal is not None
+        assert principal.acts_for_any is believed
+
     def test_an_unknown_setting_is_refused(self) -> None:
         with pytest.raises(ValidationError, match="Extra inputs"):
             self.made(colour="red")

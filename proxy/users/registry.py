@@ -1,0 +1,73 @@
+"""The registry of users: what is known of each, sealed in the store, and the name under which the store knows them."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from proxy.core.secret import Secret
+from proxy.core.token import NO_VARIABLES
+from proxy.stores.documents import Document, Documents
+
+KEPT: Final = 10 * 365 * 86_400.0
+"""Seconds that a user is kept who is not touched."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One user."""
+
+    id: str
+    email: str | None = None
+    name: str | None = None
+    variables: Mapping[str, Secret] = field(default_factory=lambda: NO_VARIABLES)
+    """What the templates of a credential may use, besides USER_ID, USER_EMAIL and USER_NAME."""
+
+    @property
+    def values(self) -> Mapping[str, Secret]:
+        """Return everything that templates may use of this user."""
+        told = {"USER_ID": self.id, "USER_EMAIL": self.email, "USER_NAME": self.name}
+        return {**self.variables, **{name: Secret(value) for name, value in told.items() if value is not None}}
+
+    @classmethod
+    def read(cls, document: Document) -> Self:
+        """Return the user that was written."""
+        variables = {name: Secret(value) for name, value in document["variables"].items()}
+        return cls(document["id"], document["email"], document["name"], variables)
+
+    def written(self) -> dict[str, Any]:
+        """Return the user as a document."""
+        variables = {name: value.reveal() for name, value in self.variables.items()}
+        return {"id": self.id, "email": self.email, "name": self.name, "variables": variables}
+
+
+class Registry:
+    """The users of one store. `key` is the same in every process that shares it, and nobody else's."""
+
+    def __init__(self, documents: Documents, key: bytes) -> None:
+        self._documents = documents
+        self._key = key
+
+    def pseudonym(self, user: str) -> str:
+        """Return 32 hex digits that stand for a user in the store's keys and in logs: they tell nobody who it is."""
+        return hmac.new(self._key, user.encode(), hashlib.sha256).hexdigest()[:32]
+
+    async def find(self, user: str) -> User | None:
+        """Return the user, or None: nothing is known of them. May raise StoreError."""
+        document = await self._documents.read(self._place(user))
+        return None if document is None else User.read(document)
+
+    async def keep(self, user: User) -> None:
+        """Write down everything that is known of a user. May raise StoreError."""
+        await self._documents.change(self._place(user.id), lambda _: user.written(), ttl=KEPT, durable=True)
+
+    async def forget(self, user: str) -> bool:
+        """Forget a user; False: nothing was known of them. May raise StoreError."""
+        known = await self._documents.read(self._place(user)) is not None
+        if known:
+            await self._documents.change(self._place(user), lambda _: None, ttl=KEPT)
+        return known
+
+    def _place(self, user: str) -> str:
+        return f"user/{self.pseudonym(user)}"

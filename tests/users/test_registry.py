@@ -1,0 +1,76 @@
+"""What is known of a user is written down whole, and the store learns neither the id nor anything else."""
+
+import pytest
+
+from proxy.core.seal import Seal
+from proxy.core.secret import Secret
+from proxy.net.runtime import Runtime
+from proxy.stores.documents import Documents
+from proxy.stores.memory import Memory, MemorySettings
+from proxy.users.registry import Registry, User
+from tests.fakes.clock import FakeClock
+
+ANN = User("ann@id", "ann@mail.example", "Ann", {"TENANT": Secret("acme-tenant")})
+
+
+@pytest.fixture
+def store() -> Memory:
+    return Memory(MemorySettings(), Runtime(FakeClock(), lambda name, error: None))
+
+
+@pytest.fixture
+def registry(store: Memory) -> Registry:
+    return Registry(Documents(store, Seal.of_this_process()), b"key")
+
+
+async def test_a_user_is_found_as_they_were_kept(registry: Registry) -> None:
+    assert await registry.find("ann@id") is None
+    await registry.keep(ANN)
+    assert await registry.find("ann@id") == ANN
+    assert await registry.find("ben@id") is None
+
+
+async def test_a_user_is_kept_anew_as_a_whole(registry: Registry) -> None:
+    await registry.keep(ANN)
+    await registry.keep(User("ann@id"))
+    assert await registry.find("ann@id") == User("ann@id")
+
+
+async def test_a_user_who_is_forgotten_is_gone(registry: Registry) -> None:
+    await registry.keep(ANN)
+    assert await registry.forget("ann@id")
+    assert await registry.find("ann@id") is None
+    assert not await registry.forget("ann@id")
+    await registry.keep(ANN)
+    assert await registry.find("ann@id") == ANN
+
+
+async def test_the_store_sees_neither_the_id_nor_anything_that_is_known(registry: Registry, store: Memory) -> None:
+    await registry.keep(ANN)
+    keys = store.keys()
+    (key,) = [key async for key in keys]
+    record = await store.load(key)
+    assert record is not None
+    seen = f"{key} {record.data!r}"
+    assert not any(word in seen for word in ("ann", "Ann", "acme", "mail.example"))
+
+
+def test_the_pseudonym_of_a_user_is_the_same_for_the_same_key_alone() -> None:
+    documents = Documents(
+        Memory(MemorySettings(), Runtime(FakeClock(), lambda name, error: None)), Seal.of_this_process()
+    )
+    one, other = Registry(documents, b"key"), Registry(documents, b"other")
+    assert one.pseudonym("ann") == one.pseudonym("ann") != one.pseudonym("ben")
+    assert one.pseudonym("ann") != other.pseudonym("ann")
+
+
+def test_templates_may_use_everything_that_is_known() -> None:
+    values = {name: value.reveal() for name, value in ANN.values.items()}
+    assert values == {
+        "USER_ID": "ann@id",
+        "USER_EMAIL": "ann@mail.example",
+        "USER_NAME": "Ann",
+        "TENANT": "acme-tenant",
+    }
+    assert User("ann").values.keys() == {"USER_ID"}
+    assert "acme" not in repr(ANN)
