@@ -26,8 +26,8 @@ from proxy.gateway.settings import (
     ReplaySettings,
     RouteSettings,
     TimeoutSettings,
-    TlsSettings,
 )
+from proxy.net.tls import TlsSettings
 from proxy.stores.redis import RedisSettings
 from proxy.stores.redis_tls import RedisTlsSettings
 from proxy.tokens.delivery import WebhookSettings

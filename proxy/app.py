@@ -20,6 +20,7 @@ from proxy.admin.listener import open_listener
 from proxy.callers.base import Caller
 from proxy.config.address import Address
 from proxy.config.load import Loaded, load
+from proxy.config.outward import renew
 from proxy.config.schema import Config
 from proxy.config.watch import changes
 from proxy.core.clock import Clock, SystemClock
@@ -107,6 +108,7 @@ class App:
     async def start(self) -> None:
         """Build the first graph and open the listeners."""
         self.store.start()
+        await renew(self.config)  # each has its context before its files can change
         self.sources = await build_sources(self.config.credentials, self.workshop)
         self.graph = self._graph(self.config, self.sources)
         self.pipeline = Pipeline(self.graph, self.runtime, self.recorder, self.events)
@@ -160,6 +162,8 @@ class App:
             except Exception as error:  # noqa: BLE001 - whatever our mistake is, what is in use goes on
                 self._refuse(sources)
                 self._task_failed("reload", error)
+            for place in await renew(self.config):
+                self.events.record("info", EventName.TLS_RENEWED, detail=f"{place}: new connections use the new files")
 
     def _watch_too(self, files: Mapping[Path, str]) -> None:
         """Try again when one of these changes, or appears: it may be the cure."""

@@ -7,15 +7,16 @@ from typing import Any
 from proxy import stores
 from proxy.callers.anonymous import AnonymousSettings
 from proxy.config.address import Address
+from proxy.config.outward import tls_faults
 from proxy.config.positions import Loc
 from proxy.config.schema import Config
 from proxy.config.sentences import closest
+from proxy.core.clock import SystemClock
 from proxy.core.origin import parse_upstream
 from proxy.core.seal import is_same_line
 from proxy.credentials.base import CredentialSettings
 from proxy.gateway.receive import METHODS
 from proxy.gateway.settings import RouteSettings
-from proxy.net.upstream import trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
         yield from _upstream(name, route)
         yield from _methods(name, route)
     yield from _twins(config.routes)
+    for loc, fault in tls_faults(config, SystemClock.now()):
+        yield Flaw(loc, fault.message, warning=fault.warning)
     yield from _unused(config)
 
 
@@ -162,14 +165,11 @@ def _upstream(name: str, route: RouteSettings) -> Iterator[Flaw]:
             "the credential would travel readable to another machine; "
             "write https://, or say allow_plain_http: true on the route",
         )
-    if route.tls.ca is not None:
-        try:
-            trust(str(route.tls.ca))
-        except OSError:
-            yield Flaw(
-                ("routes", name, "tls", "ca"),
-                "this file cannot be read as PEM certificates; correct the path, relative to the configuration file",
-            )
+    if route.tls.certificate and not origin.is_tls:
+        yield Flaw(
+            ("routes", name, "tls", "certificate"),
+            "the upstream is not https, so nobody would be shown this certificate; take it out, or write https://",
+        )
 
 
 def _methods(name: str, route: RouteSettings) -> Iterator[Flaw]:

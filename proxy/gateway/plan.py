@@ -9,7 +9,7 @@ from proxy.gateway.prepare import Preparer
 from proxy.gateway.settings import RouteSettings
 from proxy.gateway.signing import Signer
 from proxy.net.runtime import Runtime
-from proxy.net.upstream import Upstream, trust
+from proxy.net.upstream import Upstream
 from proxy.telemetry.counts import RouteMetrics
 from proxy.telemetry.events import EventLog, EventName
 from proxy.tokens.source import Source
@@ -53,7 +53,6 @@ class RoutePlan:
             self.settings == other.settings
             and self.signer.sources == other.signer.sources
             and self.callers == other.callers
-            and self.upstream.tls is other.upstream.tls
         )
 
     def watch(self) -> None:
@@ -94,7 +93,7 @@ def _upstream(origin: Origin, settings: RouteSettings, runtime: Runtime) -> Upst
     return Upstream(
         origin,
         runtime,
-        tls=trust(str(settings.tls.ca) if settings.tls.ca else None) if origin.is_tls else None,
+        tls=settings.tls.files if origin.is_tls else None,
         connect=timeouts.connect,
         idle=timeouts.idle,
         keepalive=timeouts.keepalive,

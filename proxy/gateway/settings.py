@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 from proxy.core.breaker import BreakerSettings
 from proxy.core.origin import UpstreamUrl
 from proxy.core.route import MatchSettings
-from proxy.core.settings import ConfigFile, Duration, Settings, Size
+from proxy.core.settings import Duration, Settings, Size
+from proxy.net.tls import TlsSettings
 
 
 class ReplaySettings(Settings):
@@ -30,13 +31,6 @@ class TimeoutSettings(Settings):
     """Without a byte in either direction while a body is under way."""
     keepalive: Annotated[Duration, Field(ge=0)] = 4.0
     """How long an unused connection is kept; shorter than the upstream keeps it, or requests meet its closing."""
-
-
-class TlsSettings(Settings):
-    """How the upstream proves itself. Verification cannot be switched off."""
-
-    ca: ConfigFile | None = None
-    """A PEM file with the authorities to believe instead of the system's."""
 
 
 class LimitSettings(Settings):
@@ -72,7 +66,7 @@ class RouteSettings(Settings):
     timeouts: TimeoutSettings = TimeoutSettings()
     """How long the upstream may take."""
     tls: TlsSettings = TlsSettings()
-    """How the upstream proves itself."""
+    """How the upstream proves itself, and how we do."""
     limits: LimitSettings = LimitSettings()
     """How much the route may ask for at once."""
     dot_segments: Literal["refuse", "pass"] = "refuse"

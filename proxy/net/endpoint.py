@@ -19,6 +19,7 @@ from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.net.failing import Progress, failure
 from proxy.net.refusal import refusal
 from proxy.net.session import open_session
+from proxy.net.tls import TlsError, TlsSettings
 
 BODY_LIMIT: Final = 1024 * 1024
 """Bytes of a reply's body, before and after decompression."""
@@ -54,6 +55,8 @@ class EndpointRequest:
     """The name of the step that it is of, where a credential has several."""
     accepts: frozenset[int] = frozenset()
     """Statuses that are successes too, beside 2xx."""
+    tls: TlsSettings | None = field(default=None, repr=False)
+    """Whom to believe and what to show; None: the system's authorities, and nothing."""
 
     @property
     def keys(self) -> frozenset[str]:
@@ -131,6 +134,9 @@ class Endpoint:
         try:
             async with asyncio.timeout(request.timeout):
                 status, headers, body = await self._exchange(request, progress)
+        except TlsError as error:
+            words = f"{request.subject} was not asked, for the files of `tls` cannot be used: {error}"
+            raise TokenRequestError(Symptom.REQUEST, words) from None
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             # aiohttp's errors print the whole URL
             raise failure(request.subject, request.timeout, error, progress) from None
@@ -155,6 +161,8 @@ class Endpoint:
             headers=(*defaults, *request.headers),
             data=request.body or None,
             allow_redirects=False,
+            ssl=request.tls.files.context if request.tls else True,
+            server_hostname=request.tls.server_name if request.tls else None,
             trace_request_ctx=progress,
         ) as response:
             progress.status = response.status

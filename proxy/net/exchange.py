@@ -12,6 +12,7 @@ everything else ends in CLOSED. Promised:
 """
 
 import asyncio
+import ssl
 from typing import Final, Protocol, cast
 
 from proxy.core.errors import ProxyError, UpstreamTimeoutError, UpstreamUnreachableError
@@ -59,6 +60,7 @@ class Connection(asyncio.Protocol):
         "answer",
         "deadline",
         "idle_since",
+        "tls",
         "used",
     )
 
@@ -82,6 +84,8 @@ class Connection(asyncio.Protocol):
         self.deadline = FOREVER
         """Monotonic time at which the pool gives the exchange up."""
         self.idle_since = 0.0
+        self.tls: ssl.SSLContext | None = None
+        """What the connection is encrypted with."""
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "idle" if self._answered is None else "busy"

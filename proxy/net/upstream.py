@@ -2,7 +2,8 @@
 
 Theory. A pool belongs to one route. Idle connections are handed out last in, first out, so that the surplus grows old
 and is closed. One sweeper per pool looks at the deadlines of all connections ten times a second: a timer per request
-would cost more than the request's headers.
+would cost more than the request's headers. Each connection knows the TLS context that it was made with: when the files
+behind it change, connections made with a former one finish what they are at, and are not used again.
 """
 
 import asyncio
@@ -10,36 +11,16 @@ import contextlib
 import socket
 import ssl
 from collections import deque
-from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 from proxy.core.errors import UpstreamTimeoutError, UpstreamUnreachableError
 from proxy.core.origin import Origin
 from proxy.net.exchange import Connection
 from proxy.net.runtime import Runtime
+from proxy.net.tls import TlsFiles
 
 SWEEP: Final = 0.1
 """Seconds between two looks at the deadlines: how exact a timeout is."""
-
-
-def trust(ca: str | None) -> ssl.SSLContext:
-    """Return a verifying TLS context that believes the system's authorities, or those in the PEM file instead.
-
-    Raises:
-        OSError: the file cannot be read, or holds no certificate.
-    """
-    return _context(ca, Path(ca).stat().st_mtime_ns if ca else 0)
-
-
-@lru_cache(maxsize=64)
-def _context(ca: str | None, stamp: int) -> ssl.SSLContext:
-    """Reading the system's authorities takes tens of milliseconds: routes share what they believe alike."""
-    del stamp  # part of the key only: a file that was replaced is read again
-    context = ssl.create_default_context(cafile=ca)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 class Upstream:
@@ -50,7 +31,7 @@ class Upstream:
         origin: Origin,
         runtime: Runtime,
         *,
-        tls: ssl.SSLContext | None,
+        tls: TlsFiles | None,
         connect: float,
         idle: float,
         keepalive: float,
@@ -58,7 +39,7 @@ class Upstream:
         self.origin = origin
         self._runtime = runtime
         self.tls = tls
-        """What is believed; None: the connection is not encrypted."""
+        """What is believed and shown; None: the connection is not encrypted."""
         self._connect_timeout = connect
         self._idle_timeout = idle
         self._keepalive = keepalive
@@ -89,14 +70,18 @@ class Upstream:
         """
         loop = asyncio.get_running_loop()
         connection = Connection(self, loop, self._idle_timeout)
+        name = None
+        if self.tls is not None:
+            connection.tls = self.tls.context
+            name = self.tls.server_name or self.origin.host
         try:
             async with asyncio.timeout(self._connect_timeout):
                 await loop.create_connection(
                     lambda: connection,
                     self.origin.host,
                     self.origin.port,
-                    ssl=self.tls,
-                    server_hostname=self.origin.host if self.tls else None,
+                    ssl=connection.tls,
+                    server_hostname=name,
                 )
         except TimeoutError:
             raise UpstreamTimeoutError("connecting took too long", proxy_error="connection_timeout") from None
@@ -119,7 +104,7 @@ class Upstream:
 
     def take_back(self, connection: Connection) -> None:
         """Receive a connection that is idle again."""
-        if self._closed:
+        if self._closed or self._is_outdated(connection):
             connection.close()
             return
         connection.idle_since = self.now()
@@ -130,6 +115,9 @@ class Upstream:
         self._all.discard(connection)
         with contextlib.suppress(ValueError):
             self._idle.remove(connection)
+
+    def _is_outdated(self, connection: Connection) -> bool:
+        return self.tls is not None and connection.tls is not self.tls.context
 
     def close(self) -> None:
         """Close what is idle now, and everything else as soon as it is released."""
@@ -147,5 +135,7 @@ class Upstream:
             now = self.now()
             while self._idle and now - self._idle[0].idle_since > self._keepalive:
                 self._idle[0].close()
+            for connection in [outdated for outdated in self._idle if self._is_outdated(outdated)]:
+                connection.close()
             for connection in [late for late in self._all if late.deadline < now]:
                 connection.expire()

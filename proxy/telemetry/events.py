@@ -33,6 +33,8 @@ class EventName(StrEnum):
     """A changed configuration is in use. As a warning: what changed in `listen` or `store` waits for a restart."""
     CONFIG_REFUSED = "config_refused"
     """A changed configuration has errors, listed in `detail`; the one before stays in use."""
+    TLS_RENEWED = "tls_renewed"
+    """A changed certificate, key or list of authorities is in use for new connections; `detail` says where."""
     TOKEN_FETCHED = "token_fetched"  # noqa: S105 - an event, not a password
     """A new token is in use; `reason` says why it was fetched, `generation` and `fingerprint` which one it is."""
     REFRESH_FAILED = "refresh_failed"

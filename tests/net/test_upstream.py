@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +17,8 @@ from proxy.core.errors import ProxyError, UpstreamTimeoutError, UpstreamUnreacha
 from proxy.core.origin import Origin
 from proxy.net.exchange import Connection
 from proxy.net.runtime import Runtime
-from proxy.net.upstream import Upstream, trust
+from proxy.net.tls import TlsFiles, TlsSettings
+from proxy.net.upstream import Upstream
 from tests.fakes.clock import FakeClock
 from tests.fakes.raw_server import OK, RawServer, Step, close, request, send, when
 from tests.fakes.until import PATIENCE, until
@@ -29,7 +29,7 @@ GET: Final = b"GET /x HTTP/1.1\r\nHost: api.example\r\n\r\n"
 class Pool:
     """An upstream with everything around it."""
 
-    def __init__(self, port: int, *, host: str, tls: ssl.SSLContext | None, connect: float) -> None:
+    def __init__(self, port: int, *, host: str, tls: TlsFiles | None, connect: float) -> None:
         self.clock = FakeClock()
         self.reports: list[tuple[str, BaseException]] = []
         self.runtime = Runtime(self.clock, lambda name, error: self.reports.append((name, error)))
@@ -45,7 +45,7 @@ class Pool:
 
 @asynccontextmanager
 async def pool(
-    port: int, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None, connect: float = 5.0
+    port: int, *, host: str = "127.0.0.1", tls: TlsFiles | None = None, connect: float = 5.0
 ) -> AsyncIterator[Pool]:
     """Have a pool; at the end, nothing has gone wrong behind anybody's back."""
     one = Pool(port, host=host, tls=tls, connect=connect)
@@ -295,7 +295,7 @@ async def test_connecting_that_takes_too_long_is_a_timeout() -> None:
 
 async def test_an_upstream_that_accepts_and_says_nothing_of_tls_is_a_timeout() -> None:
     async with RawServer(scripts=[[]]) as server:
-        error = await refused(server.port, tls=trust(None), connect=0.2)
+        error = await refused(server.port, tls=TlsSettings().files, connect=0.2)
         await until(server.links[0].ended.is_set)
     assert isinstance(error, UpstreamTimeoutError)
     assert error.proxy_error == "connection_timeout"
@@ -303,18 +303,18 @@ async def test_an_upstream_that_accepts_and_says_nothing_of_tls_is_a_timeout() -
 
 async def test_an_upstream_that_speaks_no_tls_is_unreachable() -> None:
     async with RawServer(scripts=[[send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")]]) as server:
-        error = await refused(server.port, tls=trust(None))
+        error = await refused(server.port, tls=TlsSettings().files)
     assert isinstance(error, UpstreamUnreachableError)
     assert error.proxy_error == "tls_protocol_error"
 
 
 async def test_an_upstream_that_closes_instead_of_shaking_hands_is_unreachable() -> None:
     async with RawServer(scripts=[[close]]) as server:
-        assert isinstance(await refused(server.port, tls=trust(None)), UpstreamUnreachableError)
+        assert isinstance(await refused(server.port, tls=TlsSettings().files), UpstreamUnreachableError)
 
 
 async def test_a_caller_that_leaves_while_connecting_leaves_nothing_behind() -> None:
-    async with RawServer(scripts=[[]]) as server, pool(server.port, tls=trust(None)) as one:
+    async with RawServer(scripts=[[]]) as server, pool(server.port, tls=TlsSettings().files) as one:
         connecting = asyncio.get_running_loop().create_task(one.upstream.connect())
         await until(lambda: server.links and server.links[0].received)
         connecting.cancel()
@@ -434,7 +434,7 @@ async def test_an_upstream_of_the_configured_authority_is_believed(authority: Au
     context = authority.context("127.0.0.1", "localhost")
     for host in ("127.0.0.1", "localhost"):
         async with tls_server(context) as (port, ends):
-            async with pool(port, host=host, tls=trust(str(authority.file))) as one:
+            async with pool(port, host=host, tls=TlsSettings(ca=authority.file).files) as one:
                 assert await exchange(await one.upstream.connect()) == b"ok"
                 assert one.upstream.connections == 1
             await until(lambda: ends)
@@ -454,39 +454,15 @@ async def test_an_upstream_that_cannot_prove_itself_is_not_spoken_to(
     authority: Authority, name: str, host: str, known: bool
 ) -> None:
     async with tls_server(authority.context(name)) as (port, _):
-        error = await refused(port, host=host, tls=trust(str(authority.file) if known else None))
+        error = await refused(port, host=host, tls=(TlsSettings(ca=authority.file) if known else TlsSettings()).files)
     assert isinstance(error, UpstreamUnreachableError)
     assert error.proxy_error == "tls_certificate_error"
-
-
-async def test_a_file_of_authorities_that_was_replaced_is_read_again(authority: Authority, tmp_path: Path) -> None:
-    before = trust(str(authority.file))
-    assert trust(str(authority.file)) is before
-    Authority(tmp_path)
-    os.utime(authority.file, ns=(1, 1))
-    assert trust(str(authority.file)) is not before
-
-
-@pytest.mark.parametrize("content", [None, "", "not a certificate"])
-def test_a_file_without_authorities_is_refused(tmp_path: Path, content: str | None) -> None:
-    file = tmp_path / "ca.pem"
-    if content is not None:
-        file.write_text(content)
-    with pytest.raises(OSError, match=r".+"):
-        trust(str(file))
-
-
-async def test_old_tls_is_not_spoken(authority: Authority) -> None:
-    context = trust(str(authority.file))
-    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname
 
 
 async def test_an_upstream_that_speaks_first_over_tls_is_closed_and_not_counted(authority: Authority) -> None:
     context = authority.context("127.0.0.1")
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # there, what it says can come with the end of the handshake
-    tls = trust(str(authority.file))
+    tls = TlsSettings(ca=authority.file).files
     async with tls_server(context, greeting=OK) as (port, ends), pool(port, tls=tls) as one:
         for number in range(20):
             with contextlib.suppress(UpstreamUnreachableError):
@@ -502,7 +478,7 @@ async def test_a_body_that_lasts_until_the_end_is_not_whole_without_the_end_of_t
     async with (
         tls_server(authority.context("127.0.0.1"), answer=body) as (port, _),
         cutting(port) as (front, cut),
-        pool(front, tls=trust(str(authority.file))) as one,
+        pool(front, tls=TlsSettings(ca=authority.file).files) as one,
     ):
         connection = await one.upstream.connect()
         answered = connection.begin(head_only=False, timeout=60.0, informational=None)
@@ -520,7 +496,7 @@ async def test_a_body_that_lasts_until_the_end_of_tls_is_whole(authority: Author
     body = b"HTTP/1.1 200 OK\r\n\r\nuntil the end"
     async with (
         tls_server(authority.context("127.0.0.1"), answer=body, stays=False) as (port, _),
-        pool(port, tls=trust(str(authority.file))) as one,
+        pool(port, tls=TlsSettings(ca=authority.file).files) as one,
     ):
         assert await exchange(await one.upstream.connect()) == b"until the end"
         assert one.upstream.connections == 0
@@ -530,7 +506,7 @@ async def test_a_body_that_says_its_length_is_whole_without_the_end_of_tls(autho
     async with (
         tls_server(authority.context("127.0.0.1")) as (port, _),
         cutting(port) as (front, cut),
-        pool(front, tls=trust(str(authority.file))) as one,
+        pool(front, tls=TlsSettings(ca=authority.file).files) as one,
     ):
         assert await exchange(await one.upstream.connect()) == b"ok"
         cut()
