@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from proxy.core import http_date
+from proxy.core.tailored import Tailored
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 """Header lines as they stood on the wire: order, case and bytes untouched."""
@@ -44,7 +45,23 @@ class Injection:
     query_names: frozenset[bytes] = frozenset()
     """Percent-decoded names of query parameters whose copies from the caller are dropped."""
     cookies: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
-    """Cookies to set; copies from the caller are dropped."""
+    """Cookies to set."""
+    cookie_names: frozenset[bytes] = frozenset()
+    """Names of cookies whose copies from the caller are dropped."""
+    tailored: Tailored | None = None
+    """What has to look at each request; None: nothing, and the rest is all there is."""
+
+    def joined(self, other: "Injection") -> "Injection":
+        """Return both, this one's parts first."""
+        return Injection(
+            self.lines + other.lines,
+            self.replaces | other.replaces,
+            self.query + b"&" + other.query if self.query and other.query else self.query or other.query,
+            self.query_names | other.query_names,
+            self.cookies + other.cookies,
+            self.cookie_names | other.cookie_names,
+            other.tailored if self.tailored is None else self.tailored.joined(other.tailored),
+        )
 
 
 NOTHING: Final = Injection()

@@ -1,6 +1,7 @@
 """The one verb of a credential: fetch a token."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -10,10 +11,10 @@ from proxy.core.message import Reply
 from proxy.core.rejection import DEFAULT_RULES, RejectionSettings
 from proxy.core.secret import Secret
 from proxy.core.settings import Duration, Settings
-from proxy.core.token import Token
+from proxy.core.token import NO_VARIABLES, Token
 from proxy.credentials.reading import TokenReader, found_in
-from proxy.injectors import AnyInjector
-from proxy.injectors.base import InjectorSettings
+from proxy.injectors import AnyInjector, make_injector
+from proxy.injectors.base import Injector
 from proxy.injectors.header import HeaderSettings
 from proxy.net.endpoint import Endpoint
 
@@ -40,7 +41,30 @@ class CredentialSettings(Settings):
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
         """Return every place that the token goes to: its kind and its name, headers in lower case."""
-        return tuple((settings.kind, _name(settings)) for settings in self.inject)
+        return tuple(place for settings in self.inject for place in settings.places)
+
+    @property
+    def variable_names(self) -> frozenset[str] | None:
+        """Return the variables that `inject` may use beside the token; None: only a reply will tell."""
+        return None
+
+    @property
+    def fixed_variables(self) -> Mapping[str, Secret]:
+        """Return those of them that do not come with tokens."""
+        return NO_VARIABLES
+
+    def injectors(self) -> tuple[Injector, ...]:
+        """Return what puts its tokens into requests."""
+        return tuple(make_injector(settings, self.fixed_variables) for settings in self.inject)
+
+    def flaws(self) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        """Yield what is wrong inside, where it stands, and the remedy; each part is sound in itself."""
+        return ()
+
+    @property
+    def starts_over(self) -> bool:
+        """Return True when a first fetch may be made at any time: it uses up nothing that another one needs."""
+        return not self.spends
 
     @property
     def spends(self) -> bool:
@@ -54,10 +78,16 @@ class CredentialSettings(Settings):
                 raise ValueError(f"inject names the {place[0]} {place[1]} twice; keep one")
         return self
 
-
-def _name(settings: InjectorSettings) -> str:
-    name = str(getattr(settings, "name", ""))
-    return name.lower() if isinstance(settings, HeaderSettings) else name
+    @model_validator(mode="after")
+    def _knows_what_it_injects(self) -> Self:
+        known = self.variable_names
+        wanted = frozenset[str]().union(*(settings.names for settings in self.inject))
+        if known is not None and (missing := sorted(wanted - known)):
+            have = f"TOKEN, {', '.join(sorted(known))}" if known else "TOKEN alone"
+            raise ValueError(
+                f"inject uses the variable {missing[0]}, which this credential does not have; it has {have}"
+            )
+        return self
 
 
 class Credential(ABC):
@@ -81,6 +111,14 @@ class Credential(ABC):
         self.settings = settings
         self.endpoint = endpoint
         self.clock = clock
+
+    def watch_step(self, name: str, note: str) -> None:
+        """Learn that a step was not taken, and why; whoever wants to know puts a function of theirs here."""
+
+    @property
+    def token_at(self) -> str | None:
+        """Return what its token is made of, as a message may name it; None: `reader` finds it in one place."""
+        return None
 
     def secrets_in(self, reply: Reply) -> frozenset[str]:
         """Return the values that it takes out of a reply and that nobody may see, as texts."""

@@ -35,6 +35,11 @@ class BasicSettings(CredentialSettings):
     )
     """Where the base64 of `username:password` goes in a request."""
 
+    @property
+    def variable_names(self) -> frozenset[str]:
+        """Return nothing: there is the token alone."""
+        return frozenset()
+
 
 class Basic(Credential):
     """Always the same pair, encoded."""

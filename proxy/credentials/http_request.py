@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from proxy.core.clock import Clock
 from proxy.core.message import Reply
+from proxy.core.moment import Moment
 from proxy.core.secret import Secret
+from proxy.core.template import VariableName
 from proxy.core.token import NO_VARIABLES, Token
 from proxy.credentials.base import Credential, CredentialSettings
 from proxy.credentials.reading import AnyExpiry, TokenReader, found_in
@@ -16,8 +18,6 @@ from proxy.credentials.request import RequestSettings
 from proxy.extractors import AnyExtractor, make_extractor
 from proxy.extractors.base import ExtractError
 from proxy.net.endpoint import Endpoint
-
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class HttpRequestSettings(CredentialSettings):
@@ -40,6 +40,16 @@ class HttpRequestSettings(CredentialSettings):
     def sent_again(self) -> tuple[str, ...]:
         """Return the variables of `request` that replies bring, in order."""
         return tuple(sorted(self.save.keys() & self.request.names))
+
+    @property
+    def variable_names(self) -> frozenset[str]:
+        """Return what it is given and what replies bring."""
+        return frozenset(self.variables.keys() | self.save.keys())
+
+    @property
+    def fixed_variables(self) -> Mapping[str, Secret]:
+        """Return what it is given."""
+        return self.variables
 
     @property
     def spends(self) -> bool:
@@ -78,7 +88,7 @@ class HttpRequest(Credential):
     async def fetch(self, previous: Token | None) -> Token:
         """Return the token that the reply brings."""
         kept = previous.variables if previous else NO_VARIABLES
-        request = self._request.build({**self._variables, **kept})
+        request = self._request.build({**self._variables, **kept}, Moment.of(self.clock))
         reply = await self.endpoint.call(replace(request, spends=self.settings.spends))
         return self._reader.read(request.subject, reply, {**kept, **dict(self._saved(reply))})
 

@@ -8,7 +8,7 @@ from proxy.core.clock import Clock
 from proxy.core.secret import Secret
 from proxy.core.token import Token
 from proxy.credentials.base import Credential, CredentialSettings
-from proxy.injectors import inject_all, make_injector
+from proxy.injectors import inject_all
 from proxy.injectors.base import InjectError
 from proxy.net.endpoint import Endpoint
 
@@ -47,10 +47,15 @@ class TextSettings(CredentialSettings):
     value: Annotated[Secret, AfterValidator(one_line), AfterValidator(present)]
     """The token. Better `${env:NAME}` or `${file:path}` than the value itself."""
 
+    @property
+    def variable_names(self) -> frozenset[str]:
+        """Return nothing: there is the token alone."""
+        return frozenset()
+
     @model_validator(mode="after")
     def _fits_where_it_goes(self) -> Self:
         try:
-            inject_all(map(make_injector, self.inject), Token(self.value, 0.0))
+            inject_all(self.injectors(), Token(self.value, 0.0))
         except InjectError as error:
             raise ValueError(str(error)) from None
         return self

@@ -26,7 +26,7 @@ from proxy.credentials.showing import (
     token_candidates,
 )
 from proxy.extractors.base import ExtractError
-from proxy.injectors import inject_all, make_injector
+from proxy.injectors import inject_all
 from proxy.injectors.base import InjectError
 from proxy.net.endpoint import Endpoint, EndpointRequest
 
@@ -117,7 +117,7 @@ async def trial(credential: Credential) -> Trial:
     twin = type(credential)(credential.name, credential.settings, recorder, credential.clock)
     try:
         token = await twin.fetch(None)
-        inject_all(map(make_injector, credential.settings.inject), token)
+        inject_all(credential.settings.injectors(), token)
     except (FetchError, InjectError) as error:
         failure = _failure(error, recorder.reply)
         return Trial(credential.name, tuple(recorder.steps), failure, clock_offset=recorder.clock_offset)

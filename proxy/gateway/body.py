@@ -5,6 +5,7 @@ holds no upstream connection, and the request leaves in one write. Every other b
 """
 
 import asyncio
+import hashlib
 from typing import Final
 
 from proxy.core.errors import ProxyError, RequestInvalidError, RequestTooLargeError
@@ -28,9 +29,9 @@ class Body:
         "_idle",
         "_inbound",
         "_limit",
-        "_memory",
         "_received",
         "_recording",
+        "_replay",
         "length",
         "sent",
         "whole",
@@ -48,7 +49,7 @@ class Body:
         self._recording = recording
         self._idle = settings.timeouts.idle
         self._limit = settings.limits.body
-        self._memory = settings.replay.memory
+        self._replay = settings.replay
         self._received = 0
         self._failure: ProxyError | None = None
         self.length = length
@@ -61,7 +62,7 @@ class Body:
     @property
     def is_small(self) -> bool:
         """Whether it is here, or will be before anything is sent."""
-        return self.whole is not None or (self.length is not None and self.length <= self._memory)
+        return self.whole is not None or (self.length is not None and self.length <= self._replay.memory)
 
     @property
     def is_unfinished(self) -> bool:
@@ -87,6 +88,65 @@ class Body:
         except TimeoutError:
             raise RequestInvalidError("the rest of the request body did not arrive in time") from None
         self.whole = b"".join(pieces)
+
+    async def gathered(self) -> bytes:
+        """Return all of it, read to its end if it must be: nothing of it has been passed on before.
+
+        Raises:
+            RequestTooLargeError: it is longer than what is kept in memory.
+            RequestInvalidError: it did not come in time.
+        """
+        if self.whole is None:
+            _check_kept(self.length or 0, self._replay.memory, "replay.memory")
+            pieces = []
+            try:
+                async with asyncio.timeout(GATHERING):
+                    while piece := await self._next():
+                        pieces.append(piece)
+                        _check_kept(self._received, self._replay.memory, "replay.memory")
+            except TimeoutError:
+                raise RequestInvalidError("the rest of the request body did not arrive in time") from None
+            self.whole = b"".join(pieces)
+            self.length = len(self.whole)
+        return self.whole
+
+    async def digest(self, function: str) -> bytes:
+        """Return the body's hash; a body that streams is remembered to its end first, in memory and on disk.
+
+        Raises:
+            RequestTooLargeError: it is longer than what may be remembered.
+            RequestInvalidError: it did not come in time.
+        """
+        digest = hashlib.new(function, self.whole or b"")
+        if self.whole is None:
+            async for piece in (await self._remembered()).chunks():
+                digest.update(piece)
+        return digest.digest()
+
+    async def _remembered(self) -> Recording:
+        """Read all of it into a recording, before any of it is passed on; it has a known length then."""
+        replay = self._replay
+        if self._recording is None:
+            self._recording = Recording(replay.memory, replay.disk)
+        _check_kept(self.length or 0, replay.memory + replay.disk, "replay.memory and replay.disk")
+        while not self.sent:
+            if piece := await self._next():
+                self._recording.add(piece)
+                await self._recording.settle()
+                _check_kept(self._received, replay.memory + replay.disk, "replay.memory and replay.disk")
+            self.sent = not piece
+            self.length = self._received
+        return self._recording
+
+    async def _next(self) -> bytes:
+        """Return the next bytes, counted; empty at the end."""
+        try:
+            piece = await self._inbound.read(self._idle)
+        except TimeoutError:
+            raise RequestInvalidError("the rest of the request body did not arrive in time") from None
+        self._received += len(piece)
+        _check_length(self._received, self._limit)
+        return piece
 
     def check(self) -> None:
         """Say again what was wrong with the body: what the caller has spoilt cannot be sent as if it were whole.
@@ -117,10 +177,7 @@ class Body:
             async for piece in self._recording.chunks():
                 await self._send(connection, piece)
         while not self.sent:
-            try:
-                piece = await self._inbound.read(self._idle)
-            except TimeoutError:
-                raise RequestInvalidError("the rest of the request body did not arrive in time") from None
+            piece = await self._next()
             if not piece:
                 self.sent = True
                 break
@@ -130,8 +187,6 @@ class Body:
         connection.request_sent()
 
     async def _pass_on(self, connection: Connection, piece: bytes) -> None:
-        self._received += len(piece)
-        _check_length(self._received, self._limit)
         if self._recording is not None:
             self._recording.add(piece)
             await self._recording.settle()
@@ -161,6 +216,17 @@ class _Nothing(Body):
 NOTHING: Final = _Nothing()
 
 
+class Edited(Body):
+    """A body in the place of the caller's: what goes upstream once a field was put into it."""
+
+    def __init__(self, whole: bytes) -> None:
+        self._recording = None
+        self._failure = None
+        self.length = len(whole)
+        self.whole = whole
+        self.sent = True
+
+
 def body_of(inbound: Inbound, settings: RouteSettings, *, record: bool) -> Body:
     """Return the request's body as it stands now; reads nothing that has not arrived.
 
@@ -186,6 +252,13 @@ def _announced(inbound: Inbound) -> int | None:
     if length is not None:
         return int(length)
     return None if inbound.message.chunked else NO_BODY
+
+
+def _check_kept(length: int, kept: int, settings: str) -> None:
+    if length > kept:
+        raise RequestTooLargeError(
+            f"this route's credential needs the whole body before it is sent, and {settings} keep at most {kept} bytes"
+        )
 
 
 def _check_length(length: int, limit: int | None) -> None:

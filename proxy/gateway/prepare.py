@@ -8,8 +8,8 @@ import re
 import secrets
 from itertools import count
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
+from proxy.core import urlencoded
 from proxy.core.errors import RequestInvalidError
 from proxy.core.message import Injection, RequestHead
 from proxy.core.origin import Origin
@@ -33,7 +33,9 @@ HOP_BY_HOP: Final = frozenset(
 )
 """RFC 9110 §7.6.1, with the older names that are still seen."""
 
-_OURS: Final = HOP_BY_HOP | {b"host", b"content-length", b"expect", b"via", b"x-request-id", b"x-countersign-key"}
+_REWRITTEN: Final = frozenset({b"host", b"content-length", b"expect", b"via", b"x-request-id"})
+NEVER_PASSED: Final = HOP_BY_HOP | _REWRITTEN | {b"x-countersign-key"}
+"""Lower-case names of headers of which the upstream never gets the caller's copy."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
 _ID_PREFIX: Final = secrets.token_hex(6)
 _next_id: Final = count(1).__next__
@@ -125,7 +127,7 @@ class Preparer:
             if lowered in drops or (b"_" in lowered and lowered.replace(b"_", b"-") in drops):
                 continue  # a server that turns `-` into `_` must not find the caller's copy either
             if injection.cookies and lowered == b"cookie":
-                cookies.append(_without_cookies(value, injection))
+                cookies.append(_without_cookies(value, injection.cookie_names))
             else:
                 parts += (name, b": ", value, b"\r\n")
         if injection.cookies:
@@ -137,7 +139,7 @@ class Preparer:
         drops = self._drops.get(key)
         if drops is None:
             spellings = {name.replace(b"_", b"-") for name in injection.replaces}
-            drops = self._drops[key] = _OURS | injection.replaces | spellings | principal.proof_headers
+            drops = self._drops[key] = NEVER_PASSED | injection.replaces | spellings | principal.proof_headers
         return drops
 
     @staticmethod
@@ -154,18 +156,11 @@ _VIA: Final = b"Via: 1.1 " + PSEUDONYM.encode("ascii") + b"\r\n"
 
 
 def _without(query: str, injection: Injection) -> str:
-    """Return the query without the parameters that the injection sets; the others keep their bytes and order."""
-    kept = [
-        part
-        for part in query[1:].split("&")
-        if unquote_to_bytes(part.partition("=")[0].replace("+", " ").encode("utf-8", "surrogateescape"))
-        not in injection.query_names
-    ]
-    rest = "&".join(kept)
+    """Return the query without the parameters that the injection sets."""
+    rest = urlencoded.without(query[1:], injection.query_names)
     return f"?{rest}" if rest else ""
 
 
-def _without_cookies(value: bytes, injection: Injection) -> bytes:
-    names = {name for name, _ in injection.cookies}
+def _without_cookies(value: bytes, names: frozenset[bytes]) -> bytes:
     kept = [pair.strip() for pair in value.split(b";") if pair.partition(b"=")[0].strip() not in names]
     return b"; ".join(filter(None, kept))

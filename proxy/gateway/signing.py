@@ -1,5 +1,7 @@
 """The credentials of one route, seen together: what they add to a request now, and which of them an answer refuses."""
 
+from functools import reduce
+
 from proxy.core.message import NOTHING, Injection
 from proxy.tokens.held import Held
 from proxy.tokens.source import Source
@@ -15,11 +17,11 @@ class Signer:
         self.sources = sources
         self._only = sources[0] if len(sources) == 1 else None
         self._merged: tuple[Signature, Injection] = ((), NOTHING)
-        self.can_renew = any(source.renewable for source in sources)
-        """Whether a refused token could be replaced at all."""
-        statuses = [source.rejection.statuses for source in sources if source.renewable]
+        self.can_renew = any(source.renewable and source.rejection.renews for source in sources)
+        """Whether a request may have to be sent again."""
+        statuses = [source.rejection.statuses_for(source.renewable) for source in sources]
         self.refusals = None if None in statuses else frozenset[int]().union(*filter(None, statuses))
-        """The only statuses that can mean a refusal of a token that could be replaced; None: any can."""
+        """The only statuses of which a rule can make anything; None: any."""
 
     def current(self) -> Signature | None:
         """Return the tokens that may be used now, without waiting; None when one of them must be waited for."""
@@ -55,10 +57,4 @@ class Signer:
 
 
 def _merge(injections: list[Injection]) -> Injection:
-    return Injection(
-        lines=b"".join(injection.lines for injection in injections),
-        replaces=frozenset().union(*(injection.replaces for injection in injections)),
-        query=b"&".join(injection.query for injection in injections if injection.query),
-        query_names=frozenset().union(*(injection.query_names for injection in injections)),
-        cookies=tuple(cookie for injection in injections for cookie in injection.cookies),
-    )
+    return reduce(Injection.joined, injections, NOTHING)

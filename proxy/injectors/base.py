@@ -1,11 +1,20 @@
 """The one verb of an injector: add a token to what a request will carry."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import AfterValidator
 
 from proxy.core.message import Injection
+from proxy.core.secret import Secret
 from proxy.core.settings import Settings
-from proxy.core.token import Token
+from proxy.core.template import Template, UndefinedVariableError
+from proxy.core.token import NO_VARIABLES, Token
+
+TOKEN: Final = "TOKEN"  # noqa: S105 - a variable's name
+"""The variable that is the token itself."""
+THE_TOKEN: Final = Template(f"{{{{ {TOKEN} }}}}")
 
 
 class InjectError(Exception):
@@ -18,6 +27,51 @@ class InjectorSettings(Settings):
     kind: str
     """Where the token goes."""
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the variables that it needs beside the token itself."""
+        return frozenset()
+
+    @property
+    def place(self) -> str | None:
+        """Return what it takes for itself within its kind: two that take the same are one too many. None: nothing."""
+        return None
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Return every place that it takes for itself: a kind and a name."""
+        return () if self.place is None else ((self.kind, self.place),)
+
+
+def _timeless(template: Template) -> Template:
+    if template.needs_moment:
+        raise ValueError("this is written once for each token; the time and random numbers belong to `kind: hmac`")
+    return template
+
+
+class PlacedSettings(InjectorSettings):
+    """What is said of a value that goes into one named place."""
+
+    value: Annotated[Template, AfterValidator(_timeless)] | None = None
+    """What goes there; by default `{{ TOKEN }}`. The variables that the credential saves may stand in it, too."""
+    mode: Literal["replace", "append", "keep"] = "replace"
+    """replace drops the caller's own copy, append sends both, keep sends the caller's own if there is one."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the variables that it needs beside the token itself."""
+        return frozenset() if self.value is None else self.value.names - {TOKEN}
+
+    @property
+    def name_of_place(self) -> str:
+        """Return the name of the place."""
+        return str(getattr(self, "name", ""))
+
+    @property
+    def place(self) -> str | None:
+        """Return the name of the place, unless it is shared with others."""
+        return None if self.mode == "append" else self.name_of_place
+
 
 class Injector(ABC):
     """Puts a token somewhere. Called once per token generation, never per request."""
@@ -25,8 +79,12 @@ class Injector(ABC):
     Settings: ClassVar[type[InjectorSettings]]
 
     @abstractmethod
-    def __init__(self, settings: InjectorSettings) -> None:
-        """Make an injector from the settings of its own kind."""
+    def __init__(self, settings: InjectorSettings, fixed: Mapping[str, Secret] = NO_VARIABLES) -> None:
+        """Make an injector from the settings of its own kind.
+
+        `fixed` are variables of the credential that do not come with its tokens.
+        """
+        self._fixed = fixed
 
     @abstractmethod
     def inject(self, injection: Injection, token: Token) -> Injection:
@@ -35,3 +93,34 @@ class Injector(ABC):
         Raises:
             InjectError: the value must not stand there.
         """
+
+    def variables(self, token: Token) -> dict[str, Secret]:
+        """Return what templates may use: the token, what came with it, and what the credential has besides."""
+        return {**self._fixed, **token.variables, TOKEN: token.value}
+
+    def render(self, template: Template | None, token: Token) -> str:
+        """Return the template with the variables' values in their places; None stands for the token alone.
+
+        Raises:
+            InjectError: a variable has no value, or there is nothing left to send.
+        """
+        if template is None:
+            return token.value.reveal()
+        return rendered(template, self.variables(token))
+
+
+def rendered(template: Template, variables: Mapping[str, Secret]) -> str:
+    """Return the template with the variables' values in their places.
+
+    Raises:
+        InjectError: a variable has no value, or one that a filter cannot take, or there is nothing left to send.
+    """
+    try:
+        text = template.render(variables)
+    except UndefinedVariableError as error:
+        raise InjectError(f"the variable {error.name} has no value; the credential has to save it") from None
+    except UnicodeEncodeError:
+        raise InjectError("a variable holds text that UTF-8 cannot write") from None
+    if not text:
+        raise InjectError("what its template makes of the variables is empty")
+    return text

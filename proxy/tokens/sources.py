@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from proxy import credentials, injectors
+from proxy import credentials
 from proxy.core.rejection import Rejection
 from proxy.credentials.base import CredentialSettings
 from proxy.net.endpoint import Endpoint
@@ -73,7 +73,7 @@ async def _source(name: str, settings: CredentialSettings, identity: str, worksh
     return Source(
         name,
         credential,
-        injectors=tuple(injectors.KINDS[record.kind](record) for record in settings.inject),
+        injectors=settings.injectors(),
         vault=workshop.vault,
         key=key,
         runtime=workshop.runtime,

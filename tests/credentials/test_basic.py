@@ -22,7 +22,7 @@ class TestBasic(CredentialCompliance):
         async with self.made() as (credential, _):
             token = await credential.fetch(None)
             assert b64decode(token.value.reveal()).decode() == "Aladdin:s3cret:pässword"
-            assert credential.settings.inject[0].model_dump() == {
+            assert credential.settings.inject[0].model_dump(exclude_defaults=True) == {
                 "kind": "header",
                 "name": "Authorization",
                 "prefix": "Basic ",

@@ -19,7 +19,9 @@ ANYONE: Final = Principal("local", "anonymous")
 VIA: Final = f"1.1 {PSEUDONYM}".encode()
 BEARER: Final = Injection(lines=b"Authorization: Bearer t0ken\r\n", replaces=frozenset({b"authorization"}))
 IN_QUERY: Final = Injection(query=b"api_key=t0ken", query_names=frozenset({b"api_key"}))
-IN_COOKIES: Final = Injection(cookies=((b"sid", b"t0ken"), (b"csrf", b"t1ken")))
+IN_COOKIES: Final = Injection(
+    cookies=((b"sid", b"t0ken"), (b"csrf", b"t1ken")), cookie_names=frozenset({b"sid", b"csrf"})
+)
 
 names = st.text(st.sampled_from("abcdXYZ019!#$%&'*+-.^_`|~"), min_size=1, max_size=12).map(str.encode)
 values = st.binary(max_size=16).filter(lambda value: not set(value) & {*range(32), 127}).map(bytes.strip)
