@@ -2,7 +2,8 @@
 
 Theory. A `Secret` is made when configuration is parsed or a token arrives, and dies with its owner. While it lives it
 stands in `_KNOWN`, so that `scrub` can remove its value from a text that somebody else composed (an exception of a
-library, say). `reveal()` is the only way to the value; it is called on the line that puts the value on the wire.
+library, say), and with it the last few texts that were made of it: an encoding or a digest of a secret is one, too.
+`reveal()` is the only way to the value; it is called on the line that puts the value on the wire.
 """
 
 import hashlib
@@ -19,6 +20,8 @@ from pydantic_core import core_schema
 MASK: Final = "***"
 SHORTEST_SCRUBBED: Final = 5
 """Shorter values stand in innocent words too often; scrubbing them would only garble texts."""
+MOST_REMEMBERED: Final = 32
+"""Texts made of one secret that are scrubbed with it."""
 
 _FINGERPRINT_KEY: Final = secrets.token_bytes(32)
 _KNOWN: Final["weakref.WeakValueDictionary[int, Secret]"] = weakref.WeakValueDictionary()
@@ -28,16 +31,28 @@ _KNOWN: Final["weakref.WeakValueDictionary[int, Secret]"] = weakref.WeakValueDic
 class Secret:
     """A text that must not be seen."""
 
-    __slots__ = ("__weakref__", "_spellings", "_value")
+    __slots__ = ("__weakref__", "_made", "_spellings", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._made: tuple[str, ...] = ()
         self._spellings = _spellings(value)
         _KNOWN[id(self)] = self
 
     def reveal(self) -> str:
         """Return the value itself, for the line that sends it."""
         return self._value
+
+    def remember(self, made: str) -> None:
+        """Scrub, from now on, a text that was made of the value: an encoding, a digest, a signature.
+
+        The last `MOST_REMEMBERED` are known for as long as the secret lives.
+        """
+        if made in self._made:
+            self._made = (*(known for known in self._made if known != made), made)
+            return
+        self._made = (*self._made, made)[-MOST_REMEMBERED:]
+        self._spellings = _spellings(self._value).union(*map(_spellings, self._made))
 
     def matches(self, other: str) -> bool:
         """Compare in constant time."""

@@ -1,10 +1,11 @@
-"""A text with names in it, `{{ NAME }}` or `%%NAME%%`, that are filled in when it is used.
+"""A text with places in it, `{{ NAME }}` or `%%NAME%%`, that are filled in when it is used.
 
-The values of variables are never read as templates themselves, so a secret that happens to contain `{{` goes into one.
+Between braces there may be more than a name: `{{ USER + ":" + PASSWORD | base64 }}` (see `proxy.core.expression`). The
+values of variables are never read as templates themselves, so a secret that happens to contain `{{` goes into one.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any, Final
 
@@ -12,44 +13,46 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
-_PLACE: Final = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}|%%([A-Za-z_][A-Za-z0-9_]*)%%")
+from proxy.core import expression
+from proxy.core.expression import Expression, UndefinedVariableError, Variables
+from proxy.core.moment import Moment
 
+__all__ = ["JsonTemplate", "Template", "UndefinedVariableError"]
 
-class UndefinedVariableError(LookupError):
-    """A template names a variable that has no value."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"the variable {name} is not defined")
-        self.name = name
+_PLACE: Final = re.compile(r"\{\{(?!\{)|%%([A-Za-z_][A-Za-z0-9_]*)%%")
+"""Where a place begins; the last two of several braces do."""
 
 
 class Template:
     """A text that was taken apart once. Its literal parts may be secret, so it prints only the names."""
 
-    __slots__ = ("_parts", "names")
+    __slots__ = ("_parts", "names", "needs_moment", "source")
 
     def __init__(self, text: str) -> None:
-        pieces = _PLACE.split(text)  # literal, {{ name }} or None, %%name%% or None, literal, ...
-        literals = pieces[::3]
-        names = [braces or percents for braces, percents in zip(pieces[1::3], pieces[2::3], strict=True)]
-        self.names: frozenset[str] = frozenset(names)
+        self._parts: tuple[str | Expression, ...] = _parts(text)
+        places = [part for part in self._parts if isinstance(part, Expression)]
+        self.names: frozenset[str] = frozenset(name for place in places for name in place.names)
         """The variables that it needs."""
-        if any("{{" in literal for literal in literals):
-            raise ValueError(
-                "`{{` begins a name here: write {{ NAME }}, and put a value that contains `{{` into a variable"
-            )
-        self._parts = (*zip(literals, [*names, None], strict=True),)
+        self.needs_moment = any(place.needs_moment for place in places)
+        """True when it says the time or a random number: it renders differently each time."""
+        self.source = "".join(part if isinstance(part, str) else part.source for part in self._parts)
+        """The text in its one canonical spelling. May be secret."""
 
-    def render(self, variables: Mapping[str, str]) -> str:
-        """Return the text with the variables' values in their places.
+    def render(self, variables: Variables, moment: Moment | None = None, *, encode: Callable[[str], str] = str) -> str:
+        """Return the text with its places filled in.
+
+        `moment` is what `now`, `uuid` and `timestamp` are taken of. `encode` is applied to what goes into each place,
+        after its filters.
 
         Raises:
-            UndefinedVariableError: a variable has no value.
+            UndefinedVariableError: a variable has no value; or there is no moment, and one is needed.
+            UnicodeEncodeError: a value holds what UTF-8 cannot write, and a filter needs its bytes.
         """
-        try:
-            return "".join(literal if name is None else literal + variables[name] for literal, name in self._parts)
-        except KeyError as error:
-            raise UndefinedVariableError(error.args[0]) from None
+        return "".join(part if isinstance(part, str) else encode(part.value(variables, moment)) for part in self._parts)
+
+    def filled_with(self, stand_in: str) -> str:
+        """Return the text with the same in every place, to see what it is like; nothing is computed."""
+        return "".join(part if isinstance(part, str) else stand_in for part in self._parts)
 
     def __repr__(self) -> str:
         return f"Template({', '.join(sorted(self.names))})"
@@ -73,21 +76,29 @@ class Template:
 class JsonTemplate:
     """A JSON value whose strings are templates; keys, numbers and the rest stand as they are."""
 
-    __slots__ = ("_value", "names")
+    __slots__ = ("_value", "names", "needs_moment")
 
     def __init__(self, value: Any) -> None:
-        names: set[str] = set()
-        self._value = _compile(value, names)
-        self.names = frozenset(names)
+        templates: list[Template] = []
+        self._value = _compile(value, templates)
+        self.names = frozenset(name for template in templates for name in template.names)
         """The variables that it needs."""
+        self.needs_moment = any(template.needs_moment for template in templates)
+        """As of `Template`."""
 
-    def render(self, variables: Mapping[str, str]) -> Any:
-        """Return the value with the variables' values in their places.
+    @property
+    def source(self) -> Any:
+        """The value with its texts in their one canonical spelling. May be secret."""
+        return _each(self._value, lambda template: template.source)
+
+    def render(self, variables: Variables, moment: Moment | None = None) -> Any:
+        """Return the value with the places of its texts filled in.
 
         Raises:
-            UndefinedVariableError: a variable has no value.
+            UndefinedVariableError: as of `Template.render`.
+            UnicodeEncodeError: as of `Template.render`.
         """
-        return _render(self._value, variables)
+        return _each(self._value, lambda template: template.render(variables, moment))
 
     def __repr__(self) -> str:
         return f"JsonTemplate({', '.join(sorted(self.names))})"
@@ -106,27 +117,43 @@ class JsonTemplate:
         return {}
 
 
-def _compile(value: Any, names: set[str]) -> Any:
+def _compile(value: Any, templates: list[Template]) -> Any:
     if isinstance(value, str):
-        template = Template(value)
-        names |= template.names
-        return template
+        templates.append(Template(value))
+        return templates[-1]
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             raise ValueError("the keys of a JSON object are texts; put the key in quotes")
-        return {key: _compile(child, names) for key, child in value.items()}
+        return {key: _compile(child, templates) for key, child in value.items()}
     if isinstance(value, list | tuple):
-        return [_compile(child, names) for child in value]
+        return [_compile(child, templates) for child in value]
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and isfinite(value)):
         return value
     raise ValueError("JSON knows texts, numbers, true, false, null, lists and objects; put anything else in quotes")
 
 
-def _render(value: Any, variables: Mapping[str, str]) -> Any:
+def _each(value: Any, change: Callable[[Template], str]) -> Any:
+    """Return the value with its templates changed into texts."""
     if isinstance(value, Template):
-        return value.render(variables)
+        return change(value)
     if isinstance(value, dict):
-        return {key: _render(child, variables) for key, child in value.items()}
+        return {key: _each(child, change) for key, child in value.items()}
     if isinstance(value, list):
-        return [_render(child, variables) for child in value]
+        return [_each(child, change) for child in value]
     return value
+
+
+def _parts(text: str) -> tuple[str | Expression, ...]:
+    parts: list[str | Expression] = []
+    at = 0
+    while found := _PLACE.search(text, at):
+        parts.append(text[at : found.start()])
+        if found[1]:
+            place, at = expression.read(f"{found[1]}}}}}", 0)[0], found.end()
+        else:
+            place, at = expression.read(text, found.end())
+        parts.append(place)
+    parts.append(text[at:])
+    if any("{{" in part for part in parts if isinstance(part, str)):
+        raise ValueError(expression.REMEDY)
+    return tuple(parts)

@@ -7,10 +7,10 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from proxy.core.clock import Clock
+from proxy.core.expression import VariableName
 from proxy.core.message import Reply
 from proxy.core.moment import Moment
 from proxy.core.secret import Secret
-from proxy.core.template import VariableName
 from proxy.core.token import NO_VARIABLES, Token
 from proxy.credentials.base import Credential, CredentialSettings
 from proxy.credentials.reading import AnyExpiry, TokenReader, found_in

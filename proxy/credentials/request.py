@@ -8,7 +8,9 @@ from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from proxy.core.expression import Variables
 from proxy.core.headers import TOKEN, check_name, encode_value
+from proxy.core.moment import Moment
 from proxy.core.origin import HOST
 from proxy.core.secret import Secret
 from proxy.core.settings import Duration, Settings
@@ -49,9 +51,7 @@ def is_plain_http(url: str) -> bool:
 
 def _address(template: Template) -> Template:
     """Check the address as it will be with values filled in, which may stand in its path and query only."""
-    parts, other = (
-        _split(check_address(template.render(dict.fromkeys(template.names, stand_in)))) for stand_in in ("x", "yy")
-    )
+    parts, other = (_split(check_address(template.filled_with(stand_in))) for stand_in in ("x", "yy"))
     if (parts.scheme, parts.netloc) != (other.scheme, other.netloc):
         raise ValueError("variables may stand in the path and the query of an address, not before them")
     return template
@@ -71,12 +71,12 @@ def _header_name(name: str) -> str:
 
 
 class RequestSettings(Settings):
-    """One HTTP request. Every text may hold variables: `{{ NAME }}` or `%%NAME%%`."""
+    """One HTTP request. Every text may hold variables, `{{ NAME }}` or `%%NAME%%`, and filters in braces."""
 
     method: Annotated[str, AfterValidator(_method)] = "POST"
     """Any HTTP method."""
     url: Annotated[Template, AfterValidator(_address)]
-    """The address, https unless the credential says `allow_plain_http`. Values filled in are percent-encoded."""
+    """The address, https unless the credential says `allow_plain_http`. What is filled in is percent-encoded."""
     query: Mapping[str, Template] = {}
     """Query parameters, appended to those in `url`; empty ones are left out."""
     headers: Mapping[Annotated[str, AfterValidator(_header_name)], Template] = {}
@@ -99,12 +99,21 @@ class RequestSettings(Settings):
     @property
     def is_plain_http(self) -> bool:
         """Return True when the request would travel readable."""
-        return is_plain_http(self.url.render(dict.fromkeys(self.url.names, "x")))
+        return is_plain_http(self.url.filled_with("x"))
 
     @property
     def place(self) -> str:
         """Return the address as it is written, without its query, in which secrets may stand."""
-        return self.url.render({name: f"{{{{ {name} }}}}" for name in self.url.names}).partition("?")[0]
+        return self.url.source.partition("?")[0]
+
+    @property
+    def written(self) -> Secret:
+        """Return all that is sent, as it is written, in one text."""
+        rows = [
+            {key: row.source for key, row in (part or {}).items()} for part in (self.query, self.headers, self.form)
+        ]
+        bodies = [None if body is None else body.source for body in (self.json_, self.body)]
+        return Secret(json.dumps([self.method, self.url.source, *rows, *bodies]))
 
     @property
     def names(self) -> frozenset[str]:
@@ -113,29 +122,33 @@ class RequestSettings(Settings):
         templates = [self.url, self.json_, self.body, *(value for mapping in mappings for value in mapping.values())]
         return frozenset(name for template in templates if template is not None for name in template.names)
 
-    def build(self, variables: Mapping[str, Secret]) -> EndpointRequest:
-        """Return the request with the variables' values in their places.
+    def build(self, variables: Variables, moment: Moment | None = None) -> EndpointRequest:
+        """Return the request with its places filled in; `moment` is what its times and random numbers are taken of.
 
         Raises:
+            UndefinedVariableError: a variable has no value.
             TokenRequestError: a value cannot stand where it should.
         """
-        values = {name: secret.reveal() for name, secret in variables.items()}
         try:
             return EndpointRequest(
-                self.method, self._url(values), self._headers(values), self._body(values), self.timeout
+                self.method,
+                self._url(variables, moment),
+                self._headers(variables, moment),
+                self._body(variables, moment),
+                self.timeout,
             )
         except UnicodeEncodeError:
             raise TokenRequestError(Symptom.REQUEST, "a variable holds text that UTF-8 cannot write") from None
         except ValueError as error:
             raise TokenRequestError(Symptom.REQUEST, f"a header of the request cannot be sent: {error}") from None
 
-    def _url(self, values: Mapping[str, str]) -> str:
-        url = self.url.render({name: quote(value, safe="") for name, value in values.items()})
-        query = urlencode(_filled(self.query, values), quote_via=quote, safe="")
+    def _url(self, variables: Variables, moment: Moment | None) -> str:
+        url = self.url.render(variables, moment, encode=lambda text: quote(text, safe=""))
+        query = urlencode(_filled(self.query, variables, moment), quote_via=quote, safe="")
         return url + ("&" if "?" in url else "?") + query if query else url
 
-    def _headers(self, values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        headers = _filled(self.headers, values)
+    def _headers(self, variables: Variables, moment: Moment | None) -> tuple[tuple[str, str], ...]:
+        headers = _filled(self.headers, variables, moment)
         for value in headers.values():
             encode_value(value)
         kind = "application/x-www-form-urlencoded" if self.form is not None else self.json_ and "application/json"
@@ -143,15 +156,15 @@ class RequestSettings(Settings):
             headers["Content-Type"] = kind
         return tuple(headers.items())
 
-    def _body(self, values: Mapping[str, str]) -> bytes:
+    def _body(self, variables: Variables, moment: Moment | None) -> bytes:
         if self.form is not None:
-            return urlencode(_filled(self.form, values)).encode("ascii")
+            return urlencode(_filled(self.form, variables, moment)).encode("ascii")
         if self.json_ is not None:
-            return json.dumps(self.json_.render(values)).encode("ascii")
-        return b"" if self.body is None else self.body.render(values).encode()
+            return json.dumps(self.json_.render(variables, moment)).encode("ascii")
+        return b"" if self.body is None else self.body.render(variables, moment).encode()
 
 
-def _filled(rows: Mapping[str, Template], values: Mapping[str, str]) -> dict[str, str]:
-    """Return the rows with values in their places, without those whose key or value is empty."""
-    filled = {key: template.render(values) for key, template in rows.items()}
+def _filled(rows: Mapping[str, Template], variables: Variables, moment: Moment | None) -> dict[str, str]:
+    """Return the rows with their places filled in, without those whose key or value is empty."""
+    filled = {key: template.render(variables, moment) for key, template in rows.items()}
     return {key: value for key, value in filled.items() if key and value}

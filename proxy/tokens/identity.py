@@ -46,7 +46,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Secret):
         return {"secret": value.reveal()}
     if isinstance(value, Template | JsonTemplate):
-        return {"template": value.render({name: f"{{{{ {name} }}}}" for name in value.names})}
+        return {"template": value.source}
     if isinstance(value, BaseModel):
         return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, Mapping):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from proxy.core.secret import MASK, SHORTEST_SCRUBBED, Secret, scrub
+from proxy.core.secret import MASK, MOST_REMEMBERED, SHORTEST_SCRUBBED, Secret, scrub
 from proxy.core.settings import Settings
 
 VALUE = "correct horse"
@@ -118,3 +118,22 @@ def test_a_secret_that_is_gone_is_forgotten() -> None:
     del secret
     gc.collect()
     assert scrub("said battery staple") == "said battery staple"
+
+
+def test_what_was_made_of_a_secret_is_scrubbed_for_as_long_as_the_secret_lives() -> None:
+    secret = Secret(VALUE)
+    secret.remember("a+b/made=of it")
+    assert scrub("a+b/made=of it, a%2Bb%2Fmade%3Dof%20it, correct horse") == ", ".join([MASK] * 3)
+    del secret
+    gc.collect()
+    assert scrub("a+b/made=of it") == "a+b/made=of it"
+
+
+def test_the_last_texts_that_were_made_are_remembered_and_those_in_use_among_them() -> None:
+    secret = Secret(VALUE)
+    for number in range(2 * MOST_REMEMBERED):
+        secret.remember("in use all the time")
+        secret.remember(f"<made {number}>")
+    assert scrub("in use all the time") == MASK
+    assert scrub("<made 0>") == "<made 0>"
+    assert scrub(f"<made {2 * MOST_REMEMBERED - 1}>") == MASK

@@ -55,6 +55,16 @@ class TestHttpRequest(CredentialCompliance):
             twin = self.twin(credential, server, expiry=expiry)
             assert (await twin.fetch(None)).expires_at == server.clock.now() + 900
 
+    async def test_times_are_read_from_its_own_clock_and_a_random_number_is_the_same_in_one_request(self) -> None:
+        async with self.made() as (credential, server):
+            fields = {"at": "{{ timestamp }}", "one": "{{ uuid }}", "two": "%%uuid%%"}
+            twin = self.twin(credential, server, request={"url": server.url, "form": fields})
+            await twin.fetch(None)
+            await twin.fetch(None)
+            first, second = (parse_qs(request.body.decode()) for request in server.requests[-2:])
+            assert first["at"] == [str(int(server.clock.now()))]
+            assert first["one"] == first["two"] != second["one"]
+
     async def test_a_saved_value_stands_in_the_next_request(self) -> None:
         async with self.made() as (credential, server):
             twin = self.twin(credential, server, save={"ID": {"from": "json", "path": "next"}})

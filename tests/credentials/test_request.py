@@ -1,6 +1,8 @@
 """Requests for tokens: written as settings, filled in at each call."""
 
+import hmac
 import json
+from base64 import b64encode
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -8,8 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from proxy.core.errors import Reason
-from proxy.core.secret import Secret
+from proxy.core.moment import Moment
+from proxy.core.secret import Secret, scrub
 from proxy.core.symptom import TokenRequestError
+from proxy.core.template import UndefinedVariableError
 from proxy.credentials.request import RequestSettings
 from proxy.net.endpoint import EndpointRequest
 
@@ -166,3 +170,38 @@ def test_every_variable_is_known_beforehand() -> None:
 def test_nothing_secret_is_printed() -> None:
     request = settings(form={"client_secret": "s3cret"}, headers={"Authorization": "s3cret"}, url=f"{URL}?k=s3cret")
     assert "s3cret" not in f"{request!r} {request.model_dump_json()} {request.build({})!r}"
+
+
+def test_filters_and_the_moment_stand_wherever_a_text_stands() -> None:
+    moment = Moment(1_800_000_000.0, "0b7c1d2e-0000-4000-8000-000000000000")
+    request = settings(
+        url=f"{URL}/{{{{ ID | base64 }}}}",
+        query={"at": "{{ now(iso8601) }}"},
+        headers={"X-Nonce": "{{ uuid }}", "X-Signature": "{{ uuid + timestamp | hmac_sha256(ID) | base64 }}"},
+        json={"user": ["{{ ID | upper }}"]},
+    )
+    assert request.names == {"ID"}
+    signature = hmac.digest("my id&=é".encode(), f"{moment.uuid}1800000000".encode(), "sha256")
+    sent = request.build(VARIABLES, moment)
+    assert sent.url == f"{URL}/bXkgaWQmPcOp?at=2027-01-15T08%3A00%3A00Z"
+    assert dict(sent.headers)["X-Nonce"] == moment.uuid
+    assert dict(sent.headers)["X-Signature"] == b64encode(signature).decode()
+    assert json.loads(sent.body) == {"user": ["MY ID&=É"]}
+
+
+def test_in_an_address_the_outcome_of_the_filters_is_percent_encoded_and_not_what_goes_into_them() -> None:
+    assert built(url=f"{URL}?id={{{{ ID | base64 }}}}&q={{{{ ID + '/' }}}}").url == (
+        f"{URL}?id=bXkgaWQmPcOp&q=my%20id%26%3D%C3%A9%2F"
+    )
+    assert built(url=f"{URL}?id={{{{ ID | json }}}}").url == f"{URL}?id=%22my%20id%26%3D%5Cu00e9%22"
+
+
+def test_what_filters_make_of_a_variable_is_scrubbed() -> None:
+    variables = {"USER": Secret("the-user"), "PASSWORD": Secret("the-password")}
+    sent = settings(headers={"Authorization": "Basic {{ USER + ':' + PASSWORD | base64 }}"}).build(variables)
+    assert scrub(str(sent.headers)) == "(('Authorization', 'Basic ***'),)"
+
+
+def test_a_variable_without_a_value_is_named() -> None:
+    with pytest.raises(UndefinedVariableError, match="MISSING"):
+        built(headers={"X": "{{ ID | hmac_sha256(MISSING) }}"})
