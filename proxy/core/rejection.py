@@ -1,33 +1,45 @@
-"""Says whether an upstream's answer refuses the token, by rules on its status, its headers and its first bytes.
+"""Says what an upstream's answer means for the token it was sent, by rules on its status, headers and first bytes.
 
-Theory. The conditions of one rule must all hold; one rule that holds suffices. Most rules name a status alone: for them
-an answer costs one look into a set. A body is asked for only when nothing but the body is left to decide, and never of
-a stream of events, which may say nothing for hours. What cannot be read (an unknown coding, JSON cut off by the limit)
-refuses nothing: a token is renewed on evidence only.
+Theory. Rules are looked at in order, and the first that fits decides; the conditions of one rule must all hold. Which
+rules can concern a status is worked out once: for the answers of every other status nothing is looked at. A body is
+asked for only when the head leaves it to the body, and never of a stream of events, which may say nothing for hours.
+What cannot be read (an unknown coding, JSON cut off by the limit, a search that takes too long) fits no rule: a token
+is renewed on evidence only.
 """
 
-import codecs
 from collections.abc import Iterable
 from enum import Enum
-from functools import cached_property
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
-import orjson
 from pydantic import AfterValidator, Field, model_validator
 
-from proxy.core.coding import CodingError, decode
+from proxy.core import prefix
+from proxy.core.challenge import ChallengeCondition, ChallengeSettings
 from proxy.core.headers import TOKEN
 from proxy.core.json_path import JsonPath
 from proxy.core.message import RawHeaders
 from proxy.core.pattern import Pattern, PatternTimeoutError
+from proxy.core.prefix import Prefix, is_readable, values_of
 from proxy.core.settings import Settings
+from proxy.core.statuses import Statuses, statuses_of
 
-PREFIX_LIMIT: Final = 64 * 1024
+PREFIX_LIMIT: Final = prefix.LIMIT
 """Bytes of a body that rules look at, before and after decompression."""
 
-_STREAMS: Final = ("text/event-stream", "application/x-ndjson", "multipart/x-mixed-replace")
-_CODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
-_UNREADABLE: Final = object()
+Scalar = str | int | bool
+
+
+class Action(Enum):
+    """What a rule that fits asks for."""
+
+    RENEW = "renew"
+    """The token is refused: renew it, and send the request again, once."""
+    RENEW_ONLY = "renew_only"
+    """The token is refused: renew it for the requests that follow; this answer passes."""
+    COUNT = "count"
+    """The answer passes, and counts as a failure of the route's breaker."""
+    PASS = "pass"  # noqa: S105 - the answer passes
+    """The answer passes, whatever the rules below say."""
 
 
 def _path(text: str) -> str:
@@ -47,160 +59,164 @@ def _header(text: str) -> str:
 
 
 class RejectionSettings(Settings):
-    """One sign by which an upstream shows that it refuses the token. Its conditions must all hold."""
+    """A sign by which an answer is known, and what becomes of it. The conditions of a rule must all hold."""
 
-    status: Annotated[int, Field(ge=100, le=599)] | None = None
-    """The answer's status code."""
+    status: Statuses | None = None
+    """The answer's status code: `401`, `4xx`, `400-403`, or a list of these."""
     header: Annotated[str, AfterValidator(_header)] | None = None
     """A header of the answer: `X-Error`, or with its value `X-Error: expired`."""
+    www_authenticate: Annotated[str, Field(min_length=1)] | ChallengeSettings | None = None
+    """The `error` of a challenge in `WWW-Authenticate`, such as `invalid_token`, or `{scheme: Bearer, error: …}`."""
     json_path: Annotated[str, AfterValidator(_path)] | None = Field(default=None, alias="json")
     """A JSONPath into the answer's body; something other than null, false, 0 or an empty value stands there."""
     text: Annotated[str, AfterValidator(_pattern)] | None = None
     """A regular expression that is found in the answer's body."""
-    equals: str | int | bool | None = None
-    """The very value that stands at `json`, or without `json` in `header`."""
+    equals: Scalar | Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)] | None = None
+    """The very value that stands at `json`, or without `json` in `header`; or a list: any of them."""
+    action: Literal["renew", "renew_only", "count", "pass"] = "renew"
+    """What is done: renew the token and send the request again; renew it and pass this answer on; pass it on and count
+    it as a failure of the route's breaker; pass it on, whatever the rules below say."""
 
     @model_validator(mode="after")
     def _has_a_condition(self) -> Self:
-        if all(condition is None for condition in (self.status, self.header, self.json_path, self.text)):
-            raise ValueError("a rule needs a condition: status, header, json or text")
+        conditions = (self.status, self.header, self.www_authenticate, self.json_path, self.text)
+        if all(condition is None for condition in conditions):
+            raise ValueError("a rule needs a condition: status, header, www_authenticate, json or text")
         if self.equals is not None and self.json_path is None:
             if self.header is None or ":" in self.header:
                 raise ValueError("equals needs a json path or the name of a header to compare with")
-            if not isinstance(self.equals, str):
+            if not all(isinstance(value, str) for value in self.wanted):
                 raise ValueError("a header's value is text: put quotes around the value of equals")
         return self
+
+    @property
+    def wanted(self) -> tuple[Scalar, ...]:
+        """The values of `equals`, be it one or several."""
+        if self.equals is None:
+            return ()
+        return self.equals if isinstance(self.equals, tuple) else (self.equals,)
 
 
 DEFAULT_RULES: Final = (RejectionSettings(status=401),)
 
 
-class Verdict(Enum):
-    """What status and headers say of an answer."""
+class Verdict(NamedTuple):
+    """What the rules say of an answer."""
 
-    PASS = "pass"  # noqa: S105 - the answer passes
-    REJECTED = "rejected"
-    NEEDS_BODY = "needs_body"
+    action: Action | None
+    """None: its first bytes are needed to tell."""
+    rule: int | None = None
+    """The place of the rule that decided, from 0; None: none did."""
 
 
-class _Body:
-    """A body's first bytes, read in each way at most once."""
-
-    def __init__(self, headers: RawHeaders, prefix: bytes) -> None:
-        self._coding = _coding(headers)
-        self._prefix = prefix
-
-    @cached_property
-    def plain(self) -> bytes | None:
-        """Without its content coding; None: unreadable."""
-        try:
-            return decode(self._prefix, self._coding, limit=PREFIX_LIMIT)
-        except CodingError:
-            return None
-
-    @cached_property
-    def text(self) -> str | None:
-        """As UTF-8, odd bytes replaced."""
-        return None if self.plain is None else self.plain.decode("utf-8-sig", errors="replace")
-
-    @cached_property
-    def document(self) -> Any:
-        """As JSON; `_UNREADABLE` when it is none, or only the beginning of one."""
-        try:
-            return orjson.loads((self.plain or b"").removeprefix(codecs.BOM_UTF8))
-        except orjson.JSONDecodeError:
-            return _UNREADABLE
+PASSED: Final = Verdict(Action.PASS)
+"""No rule fits."""
+NEEDS_BODY: Final = Verdict(None)
+"""Show the first bytes of the body to `judge`."""
 
 
 class _Rule:
     """One rule, compiled."""
 
-    def __init__(self, settings: RejectionSettings) -> None:
-        self.status = settings.status
+    def __init__(self, place: int, settings: RejectionSettings) -> None:
+        self.verdict = Verdict(Action(settings.action), place)
+        self.statuses = None if settings.status is None else statuses_of(settings.status)
         name, has_value, value = (settings.header or "").partition(":")
         self._name = name.lower().encode("ascii")
-        self._value = value.strip() if has_value else None
+        self._values: frozenset[Any] | None = frozenset({value.strip()}) if has_value else None
+        challenge = settings.www_authenticate
+        self._challenge = None if challenge is None else ChallengeCondition(challenge)
         self._path = JsonPath(settings.json_path) if settings.json_path is not None else None
         self._pattern = Pattern(settings.text) if settings.text is not None else None
-        self._equals = settings.equals
-        if self._path is None and isinstance(settings.equals, str):
-            self._value = settings.equals
+        self._equals = settings.wanted
+        if self._path is None and settings.wanted:
+            self._values = frozenset(settings.wanted)
+        self.wants_body = self._path is not None or self._pattern is not None
+        self.is_plain = not (self._name or self._challenge or self.wants_body)
+        """Nothing but the status counts."""
 
-    @property
-    def is_plain(self) -> bool:
-        """Return True for a status alone."""
-        return not (self._name or self.wants_body)
+    def concerns(self, status: int) -> bool:
+        return self.statuses is None or status in self.statuses
 
-    @property
-    def wants_body(self) -> bool:
-        return self._path is not None or self._pattern is not None
+    def fits_head(self, headers: RawHeaders) -> bool:
+        if self._name:
+            values = values_of(headers, self._name)
+            if not (values if self._values is None else self._values.intersection(values)):
+                return False
+        return self._challenge is None or self._challenge.fits(values_of(headers, b"www-authenticate"))
 
-    def fits_head(self, status: int, headers: RawHeaders) -> bool:
-        if self.status is not None and self.status != status:
+    def fits_body(self, body: Prefix) -> bool:
+        if self._path is not None and not self._fits_json(self._path, body.document):
             return False
-        return not self._name or any(self._value in (None, value) for value in _values(headers, self._name))
-
-    def fits_body(self, body: _Body) -> bool:
-        if self._pattern is not None and not self._fits_text(self._pattern, body.text):
-            return False
-        return self._path is None or self._fits_json(self._path, body.document)
-
-    def _fits_text(self, pattern: Pattern, text: str | None) -> bool:
-        try:
-            return text is not None and pattern.search(text) is not None
-        except PatternTimeoutError:  # not known: no evidence
-            return False
+        return self._pattern is None or (body.text is not None and _is_found(self._pattern, body.text))
 
     def _fits_json(self, path: JsonPath, document: Any) -> bool:
-        found = [] if document is _UNREADABLE else path.find(document)
-        if self._equals is None:
+        found = [] if document is prefix.UNREADABLE else path.find(document)
+        if not self._equals:
             return any(found)
-        return any(type(value) is type(self._equals) and value == self._equals for value in found)  # True is not 1
+        return any(type(value) is type(wanted) and value == wanted for value in found for wanted in self._equals)
 
 
 class Rejection:
     """The rules of one credential."""
 
-    __slots__ = ("_plain", "_rules")
+    __slots__ = ("_any", "_by_status", "_counted", "_statuses", "renews")
 
     def __init__(self, rules: Iterable[RejectionSettings] = DEFAULT_RULES) -> None:
-        compiled = tuple(_Rule(rule) for rule in rules)
-        self._plain = frozenset(rule.status for rule in compiled if rule.is_plain)
-        self._rules = tuple(rule for rule in compiled if not rule.is_plain)
+        compiled = [_Rule(place, settings) for place, settings in enumerate(rules)]
+        self._statuses = _together(compiled)
+        self._counted = _together(rule for rule in compiled if rule.verdict.action is Action.COUNT)
+        self.renews = any(rule.verdict.action is Action.RENEW for rule in compiled)
+        """Whether an answer can be a reason to send the request again."""
+        named = frozenset[int]().union(*(rule.statuses or () for rule in compiled))
+        self._by_status = {status: _reached(rule for rule in compiled if rule.concerns(status)) for status in named}
+        self._any = _reached(rule for rule in compiled if rule.statuses is None)
 
-    @property
-    def statuses(self) -> frozenset[int] | None:
-        """The only statuses that can mean a refusal; None: any can, it depends on header lines or the body."""
-        return None if self._rules else frozenset(status for status in self._plain if status is not None)
+    def statuses_for(self, renewable: bool) -> frozenset[int] | None:
+        """Return the only statuses of which a rule can make anything; None: any. A fixed token can only be counted."""
+        return self._statuses if renewable else self._counted
 
     def verdict(self, status: int, headers: RawHeaders) -> Verdict:
         """Return what an answer's head says; NEEDS_BODY: show its first bytes to `judge`."""
-        if status in self._plain:
-            return Verdict.REJECTED
-        if not self._rules:
-            return Verdict.PASS
-        fitting = [rule for rule in self._rules if rule.fits_head(status, headers)]
-        if not all(rule.wants_body for rule in fitting):
-            return Verdict.REJECTED
-        return Verdict.NEEDS_BODY if fitting and _is_readable(headers) else Verdict.PASS
+        for rule in self._by_status.get(status, self._any):
+            if rule.is_plain:
+                return rule.verdict
+            if rule.fits_head(headers):
+                if not rule.wants_body:
+                    return rule.verdict
+                if is_readable(headers):
+                    return NEEDS_BODY
+        return PASSED
 
-    def judge(self, status: int, headers: RawHeaders, prefix: bytes) -> bool:
-        """Tell whether an answer refuses the token; `prefix` is its body, or the first `PREFIX_LIMIT` bytes of it."""
-        if status in self._plain:
-            return True
-        body = _Body(headers, prefix)
-        return any(rule.fits_head(status, headers) and rule.fits_body(body) for rule in self._rules)
+    def judge(self, status: int, headers: RawHeaders, given: bytes | None) -> Verdict:
+        """Return what an answer says; never NEEDS_BODY.
 
-
-def _values(headers: RawHeaders, wanted: bytes) -> list[str]:
-    return [value.decode("latin-1").strip() for name, value in headers if name.lower() == wanted]
-
-
-def _coding(headers: RawHeaders) -> str:
-    """Return the content coding in lower case (RFC 9110 §8.4)."""
-    return ",".join(_values(headers, b"content-encoding")).lower()
+        `given`: its body, or the first `PREFIX_LIMIT` bytes of it; None: it is an answer that has no body, to HEAD say.
+        """
+        body = Prefix(headers, given)
+        for rule in self._by_status.get(status, self._any):
+            if rule.fits_head(headers) and (not rule.wants_body or rule.fits_body(body)):
+                return rule.verdict
+        return PASSED
 
 
-def _is_readable(headers: RawHeaders) -> bool:
-    media_types = _values(headers, b"content-type")
-    return _coding(headers) in _CODINGS and not any(kind.lower().startswith(_STREAMS) for kind in media_types)
+def _is_found(pattern: Pattern, text: str) -> bool:
+    try:
+        return pattern.search(text) is not None
+    except PatternTimeoutError:
+        return False
+
+
+def _together(rules: Iterable[_Rule]) -> frozenset[int] | None:
+    sets = [rule.statuses for rule in rules]
+    return None if None in sets else frozenset[int]().union(*filter(None, sets))
+
+
+def _reached(rules: Iterable[_Rule]) -> tuple[_Rule, ...]:
+    """Return the rules up to the first that fits whatever the answer says."""
+    reached = []
+    for rule in rules:
+        reached.append(rule)
+        if rule.is_plain:
+            break
+    return tuple(reached)

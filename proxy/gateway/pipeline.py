@@ -137,7 +137,7 @@ class Pipeline:
             plan.breaker.release(permit, self._clock.monotonic())
             raise
         relay = self._relay(request, exchange)
-        ok = exchange.answer.status not in GATEWAY_FAILURES
+        ok = not request.counted and exchange.answer.status not in GATEWAY_FAILURES
         try:
             if exchange.answer.complete:
                 plan.record(permit, ok=ok)

@@ -27,7 +27,7 @@ class Trace:
     status = CALLER_LEFT
     source: Literal["upstream", "proxy"] = "proxy"
     reason: str | None = None
-    """Why it was refused or not replayed: a code of ours."""
+    """Why it was refused, replayed or not: a code of ours, or the place of the rule that decided."""
 
     def __init__(self, started: float) -> None:
         self.started = started

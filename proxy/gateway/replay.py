@@ -1,8 +1,8 @@
 """Sends a request, and when the upstream refuses its token, renews that token and sends the same bytes once more.
 
-A refusal is not a failure: RFC 9110 §15.5.2 says that the request has not been applied, so any method may be replayed.
-Once, never twice: a second refusal is the caller's answer, unchanged. The replay is lost, and the answer says so, when
-the body has outgrown what is remembered.
+Which answers mean that is for the rules to say (`ruling`). A refusal is not a failure: RFC 9110 §15.5.2 says that the
+request has not been applied, so any method may be replayed. Once, never twice: a second refusal is the caller's answer,
+unchanged. The replay is lost, and the answer says so, when the body has outgrown what is remembered.
 """
 
 import asyncio
@@ -11,25 +11,25 @@ from functools import partial
 from typing import Final
 
 from proxy.core.clock import Clock
-from proxy.core.rejection import PREFIX_LIMIT, Verdict
+from proxy.core.message import Injection
+from proxy.core.moment import Moment
 from proxy.gateway.forward import Exchange, Outbound
 from proxy.gateway.plan import RoutePlan
 from proxy.gateway.relay import interim
 from proxy.gateway.request import Request
+from proxy.gateway.ruling import Ruling, Suspects, Tokens, rule, suspected
 from proxy.gateway.signing import Signature
+from proxy.gateway.tailor import tailored
 from proxy.net.runtime import Runtime
 from proxy.telemetry.events import EventLog, EventName
-from proxy.tokens.held import Held
 from proxy.tokens.renewal import RenewalOutcome
-from proxy.tokens.source import Source
 
 TOO_LARGE: Final = b'Proxy-Status: countersign; details="the body was too large to be replayed with a new token"\r\n'
 """RFC 9209 §2.1.5: added to a refusal that could not be replayed."""
+TOO_OFTEN: Final = "renewed_too_often"
+"""The reason in the log of a refusal that was passed on because its token had been renewed time and again."""
 
 _REPLACED: Final = frozenset({RenewalOutcome.RENEWED, RenewalOutcome.SUPERSEDED})
-
-Refused = list[tuple[Source, Held]]
-Suspects = list[tuple[Source, Held, Verdict]]
 
 
 class Sender:
@@ -57,35 +57,56 @@ class Sender:
         suspects = suspected(request.plan, exchange, signature)
         if not suspects:
             return exchange
-        return await self._send_again(request, exchange, suspects)
+        return await self._follow(request, exchange, suspects)
 
-    async def _send_again(self, request: Request, exchange: Exchange, suspects: Suspects) -> Exchange:
-        """Return the exchange of the replay, or the first one if nothing comes of it."""
-        plan = request.plan
+    async def _follow(self, request: Request, exchange: Exchange, suspects: Suspects) -> Exchange:
+        """Do what the rules say; return the exchange of the replay, or the first one if nothing comes of it."""
+        ruling = await self._ruling(request, exchange, suspects)
         try:
-            refused = await self._refused(exchange, suspects)
-            if not refused:
-                return exchange
+            signature = await self._replacement(request, exchange, ruling.refused) if ruling.refused else None
+        finally:
+            self._renew_behind(ruling.outworn)  # not earlier: this request has to do with the tokens it has
+        if signature is None:
+            request.counted = ruling.counts
+            return exchange
+        request.trace.replayed = True
+        exchange = await self._attempt(request, signature)
+        await self._judge_replay(request, exchange, suspected(request.plan, exchange, signature))
+        return exchange
+
+    async def _ruling(self, request: Request, exchange: Exchange, suspects: Suspects) -> Ruling:
+        """Return what the rules say, and note which of them said it."""
+        try:
+            ruling = await rule(request.head.method, exchange, suspects)
+        except BaseException:
+            exchange.end()
+            raise
+        request.trace.reason = ruling.reason or request.trace.reason
+        return ruling
+
+    async def _replacement(self, request: Request, exchange: Exchange, refused: Tokens) -> Signature | None:
+        """Return the tokens to send the request with again; None: that is of no use, or not possible."""
+        signer = request.plan.signer
+        try:
             if request.body.can_be_sent_again and not await self._renewed(request, refused):
-                return exchange
+                request.trace.reason = TOO_OFTEN
+                return None
             if not request.body.can_be_sent_again:  # from the start, or because it went on flowing meanwhile
                 self._give_up(request, refused)
-                return exchange
+                return None
             await exchange.drop()
         except BaseException:
             exchange.end()
             raise
-        request.trace.replayed = True
-        signature = plan.signer.current() or await plan.signer.obtain()
-        exchange = await self._attempt(request, signature)
-        await self._judge_replay(request, exchange, suspected(plan, exchange, signature))
-        return exchange
+        return signer.current() or await signer.obtain()
 
     def _attempt(self, request: Request, signature: Signature) -> Awaitable[Exchange]:
         """Sign the request and send it."""
         plan, body, trace = request.plan, request.body, request.trace
         trace.signature = signature
         injection = plan.signer.injection(signature)
+        if injection.tailored is not None:
+            return self._attempt_tailored(request, injection)
         request.signed_query = injection.query
         head = plan.preparer.head(
             request.head,
@@ -97,18 +118,14 @@ class Sender:
         trace.sent = self._clock.monotonic()
         return plan.forwarder.send(Outbound(request.head.method, head, body, partial(interim, request.inbound)))
 
-    async def _refused(self, exchange: Exchange, suspects: Suspects) -> Refused:
-        """Return the tokens that the answer refuses, with their sources; look into its body where the rules ask."""
-        answer = exchange.answer
-        refused = []
-        for source, held, verdict in suspects:
-            if verdict is Verdict.REJECTED or source.rejection.judge(
-                answer.status, answer.headers, await exchange.hold(PREFIX_LIMIT)
-            ):
-                refused.append((source, held))
-        return refused
+    async def _attempt_tailored(self, request: Request, injection: Injection) -> Exchange:
+        """Do the same where what the token adds depends on the request."""
+        head, body, request.signed_query = await tailored(request, injection, Moment.of(self._clock))
+        request.trace.sent = self._clock.monotonic()
+        informational = partial(interim, request.inbound)
+        return await request.plan.forwarder.send(Outbound(request.head.method, head, body, informational))
 
-    async def _renewed(self, request: Request, refused: Refused) -> bool:
+    async def _renewed(self, request: Request, refused: Tokens) -> bool:
         """Renew every refused token; return whether any changed, so that a replay can come to another end.
 
         Raises:
@@ -127,11 +144,9 @@ class Sender:
 
     async def _judge_replay(self, request: Request, exchange: Exchange, suspects: Suspects) -> None:
         """Count how the replay ended. Whatever its answer is, it is the caller's."""
-        try:
-            rejected_again = bool(suspects and await self._refused(exchange, suspects))
-        except BaseException:
-            exchange.end()
-            raise
+        ruling = await self._ruling(request, exchange, suspects) if suspects else Ruling()
+        request.counted = ruling.counts
+        rejected_again = bool(ruling.refused or ruling.outworn)
         request.plan.metrics.replay("rejected_again" if rejected_again else "succeeded")
         if rejected_again:
             request.trace.reason = "rejected_again"
@@ -144,22 +159,16 @@ class Sender:
             self._rejected_again[plan.name] = fingerprints
             self._events.record("warning", EventName.REJECTED_AGAIN, route=plan.name, credential=plan.credentials)
 
-    def _give_up(self, request: Request, refused: Refused) -> None:
+    def _give_up(self, request: Request, refused: Tokens) -> None:
         """Let the refusal be the answer; the next request shall find a new token all the same."""
         plan = request.plan
-        for source, held in refused:
-            self._runtime.spawn(source.renew(held), name=f"renew {source.name}")
+        self._renew_behind(refused)
         plan.metrics.replay("too_large")
         request.trace.reason = "too_large"
         request.note = TOO_LARGE
         self._events.record("warning", EventName.REPLAY_GIVEN_UP, route=plan.name, reason="too_large")
 
-
-def suspected(plan: RoutePlan, exchange: Exchange, signature: Signature) -> Suspects:
-    """Return the tokens that the answer's head refuses, or that its body might, if they could be replaced."""
-    answer = exchange.answer
-    return [
-        (source, held, verdict)
-        for source, held in zip(plan.signer.sources, signature, strict=True)
-        if source.renewable and (verdict := source.rejection.verdict(answer.status, answer.headers)) is not Verdict.PASS
-    ]
+    def _renew_behind(self, tokens: Tokens) -> None:
+        """Have the tokens renewed while nobody waits."""
+        for source, held in tokens:
+            self._runtime.spawn(source.renew(held), name=f"renew {source.name}")

@@ -20,6 +20,8 @@ class Request:
     principal: Principal
     body: Body
     trace: Trace
+    counted: bool = False
+    """Whether a rule makes the answer a failure of the route's breaker."""
     note: bytes = b""
     """A header line to add to the answer."""
     signed_query: bytes = field(default=b"", repr=False)

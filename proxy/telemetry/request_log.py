@@ -51,7 +51,7 @@ class RequestLog:
         replayed: bool,
         user: str | None = None,
     ) -> None:
-        """Write the line of one answered request. Durations in seconds; `reason`: a closed word for what went wrong.
+        """Write the line of one answered request. Durations in seconds; `reason`: of a closed set, what decided.
 
         The level is `warning` when the answer was a 5xx.
         """

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from proxy.core.rejection import PREFIX_LIMIT, Rejection, RejectionSettings, Verdict
+from proxy.core.pattern import Pattern, PatternTimeoutError
+from proxy.core.rejection import NEEDS_BODY, PASSED, PREFIX_LIMIT, Action, Rejection, RejectionSettings, Verdict
 
 JSON = (b"Content-Type", b"application/json")
 EXPIRED = b'{"error": {"code": "SESSION_EXPIRED"}}'
@@ -22,30 +23,111 @@ def rules_of(*rules: dict[str, Any]) -> Rejection:
     return Rejection(map(RejectionSettings.model_validate, rules))
 
 
-def rejects(rejection: Rejection, status: int = 200, headers: Headers = (JSON,), body: bytes = b"{}") -> bool:
+def ruled(rejection: Rejection, status: int = 200, headers: Headers = (JSON,), body: bytes = b"{}") -> Verdict:
     """Ask as the gateway does: for the body only when it is needed."""
     verdict = rejection.verdict(status, headers)
-    if verdict is Verdict.NEEDS_BODY:
-        return rejection.judge(status, headers, body[:PREFIX_LIMIT])
-    return verdict is Verdict.REJECTED
+    return rejection.judge(status, headers, body[:PREFIX_LIMIT]) if verdict is NEEDS_BODY else verdict
+
+
+def rejects(rejection: Rejection, status: int = 200, headers: Headers = (JSON,), body: bytes = b"{}") -> bool:
+    return ruled(rejection, status, headers, body).action is Action.RENEW
 
 
 def test_by_default_only_401_refuses_a_token() -> None:
     rejection = Rejection()
     assert [status for status in range(100, 600) if rejects(rejection, status)] == [401]
-    assert rejection.verdict(401, ()) is Verdict.REJECTED
-    assert rejection.verdict(403, ()) is Verdict.PASS
+    assert rejection.verdict(401, ()) == (Action.RENEW, 0)
+    assert rejection.verdict(403, ()) is PASSED
+    assert rejection.statuses_for(renewable=True) == frozenset({401})
+
+
+@pytest.mark.parametrize("challenge", [None, b"Bearer", b'Bearer error="insufficient_scope"', b'Basic realm="x"', b'"'])
+def test_by_default_401_refuses_a_token_whatever_its_challenge(challenge: bytes | None) -> None:
+    headers = () if challenge is None else ((b"WWW-Authenticate", challenge),)
+    assert rejects(Rejection(), 401, headers)
 
 
 def test_no_rules_refuse_nothing() -> None:
-    assert rules_of().verdict(401, ()) is Verdict.PASS
-    assert not rules_of().judge(401, (), b"")
+    assert rules_of().verdict(401, ()) is PASSED
+    assert rules_of().judge(401, (), b"") is PASSED
+    assert not rules_of().renews
 
 
-def test_rules_on_the_status_alone_tell_which_statuses_those_are() -> None:
-    assert rules_of({"status": 401}, {"status": 419}).statuses == frozenset({401, 419})
-    assert rules_of().statuses == frozenset()
-    assert rules_of({"status": 401}, {"status": 200, "json": "$.error"}).statuses is None
+@pytest.mark.parametrize(
+    ("rules", "statuses"),
+    [
+        ([{"status": 401}, {"status": [419, "440-441"]}], frozenset({401, 419, 440, 441})),
+        ([], frozenset()),
+        ([{"status": 401}, {"status": 200, "json": "$.error"}], frozenset({401, 200})),
+        ([{"status": 401}, {"header": "X-Error"}], None),
+    ],
+)
+def test_the_only_statuses_that_a_rule_can_concern_are_known(
+    rules: list[dict[str, Any]], statuses: frozenset[int] | None
+) -> None:
+    assert rules_of(*rules).statuses_for(renewable=True) == statuses
+
+
+def test_of_a_token_that_cannot_be_renewed_only_those_that_count_matter() -> None:
+    counted = {"status": 409, "action": "count"}
+    assert rules_of({"text": "x"}, counted).statuses_for(renewable=False) == frozenset({409})
+    assert rules_of({"text": "x", "action": "count"}, counted).statuses_for(renewable=False) is None
+    assert rules_of({"text": "x"}).statuses_for(renewable=False) == frozenset()
+
+
+@pytest.mark.parametrize("action", Action)
+def test_a_rule_that_fits_says_what_is_done_and_which_one_it_is(action: Action) -> None:
+    rejection = rules_of({"status": 403, "header": "X-Other"}, {"status": 403, "action": action.value})
+    assert rejection.verdict(403, ()) == (action, 1)
+    assert rejection.renews  # the first of the rules might
+
+
+def test_only_the_action_renew_can_send_a_request_again() -> None:
+    assert not rules_of(*({"status": 401, "action": action} for action in ("renew_only", "count", "pass"))).renews
+    assert rules_of({"status": 403, "action": "pass"}, {"status": 401}).renews
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "expected"),
+    [
+        ((), b"expired", (Action.RENEW, 1)),
+        ((), b"other", (Action.COUNT, 3)),
+        (((b"X-Error", b"1"),), b"expired", (Action.RENEW, 1)),
+        (((b"X-Error", b"1"),), b"other", (Action.RENEW_ONLY, 2)),
+        (((b"X-Fine", b"1"),), b"expired", (Action.PASS, 0)),
+        (((b"Content-Encoding", b"br"),), b"expired", (Action.COUNT, 3)),
+        (((b"Content-Type", b"text/event-stream"),), b"expired", (Action.COUNT, 3)),
+    ],
+)
+def test_the_first_rule_that_fits_decides_whether_it_looks_at_head_or_body(
+    headers: Headers, body: bytes, expected: tuple[Action, int]
+) -> None:
+    rejection = rules_of(
+        {"status": 403, "header": "X-Fine", "action": "pass"},
+        {"text": "expired"},
+        {"status": "4xx", "header": "X-Error", "action": "renew_only"},
+        {"status": 403, "action": "count"},
+        {"status": 403, "action": "renew"},
+    )
+    assert ruled(rejection, 403, headers, body) == expected
+
+
+def test_an_exception_stands_before_its_rule() -> None:
+    exception = {"status": 401, "www_authenticate": "insufficient_scope", "action": "pass"}
+    rejection = rules_of(exception, {"status": 401})
+    assert rejection.verdict(401, ((b"WWW-Authenticate", b'Bearer error="insufficient_scope"'),)) == (Action.PASS, 0)
+    assert rejection.verdict(401, ((b"www-authenticate", b'Bearer error="invalid_token"'),)) == (Action.RENEW, 1)
+    assert rules_of({"status": 401}, exception).verdict(
+        401, ((b"WWW-Authenticate", b'Bearer error="insufficient_scope"'),)
+    ) == (Action.RENEW, 0)
+
+
+@pytest.mark.parametrize("condition", ["invalid_token", {"scheme": "bearer", "error": ["invalid_token", "expired"]}])
+def test_a_challenge_is_looked_for_in_every_line(condition: Any) -> None:
+    rejection = rules_of({"status": ["4xx"], "www_authenticate": condition})
+    lines = ((b"WWW-Authenticate", b'Basic realm="error=invalid_token"'), (b"www-authenticate", b"Bearer"))
+    assert rejection.verdict(400, lines) is PASSED
+    assert rejection.verdict(400, (*lines, (b"WWW-Authenticate", b"BEARER ERROR = invalid_token"))).action is not None
 
 
 def test_one_rule_that_holds_suffices() -> None:
@@ -71,9 +153,14 @@ def test_with_a_json_path_equals_is_for_it_and_the_header_need_only_be_there() -
 
 def test_judging_asks_the_conditions_on_the_head_too() -> None:
     rejection = rules_of({"status": 401}, {"status": 200, "header": "X-Error", "text": "expired"})
-    assert rejection.judge(401, (), b"")
-    assert not rejection.judge(201, ((b"X-Error", b""),), b"expired")
-    assert not rejection.judge(200, (), b"expired")
+    assert rejection.judge(401, (), b"") == (Action.RENEW, 0)
+    assert rejection.judge(201, ((b"X-Error", b""),), b"expired") is PASSED
+    assert rejection.judge(200, (), b"expired") is PASSED
+
+
+def test_an_answer_without_a_body_fits_no_rule_that_looks_into_it() -> None:
+    assert rules_of({"text": ""}, {"json": "$.a"}).judge(200, (JSON,), None) is PASSED
+    assert rules_of({"text": "^$"}).judge(200, (JSON,), b"") == (Action.RENEW, 0)
 
 
 @pytest.mark.parametrize(
@@ -87,12 +174,14 @@ def test_judging_asks_the_conditions_on_the_head_too() -> None:
         ({"header": "X-Error", "equals": "expired"}, ((b"X-Error", b"expired"),), True),
         ({"header": "X-Error", "equals": "expired"}, ((b"X-Error", b"Expired"),), False),
         ({"header": "X-Error", "equals": ""}, ((b"X-Error", b"expired"),), False),
+        ({"header": "X-Error", "equals": ["expired", "revoked"]}, ((b"X-Error", b"revoked"),), True),
+        ({"header": "X-Error", "equals": ["expired", "revoked"]}, ((b"X-Error", b"other"),), False),
         ({"header": "X-Error: é"}, ((b"X-Error", b"\xe9"),), True),
     ],
 )
 def test_a_header_is_there_or_has_the_value(rule: dict[str, Any], headers: Headers, expected: bool) -> None:
     assert rejects(rules_of(rule), 200, headers) is expected
-    assert rules_of(rule).verdict(200, headers) is not Verdict.NEEDS_BODY
+    assert rules_of(rule).verdict(200, headers) is not NEEDS_BODY
 
 
 @pytest.mark.parametrize(
@@ -107,6 +196,12 @@ def test_a_header_is_there_or_has_the_value(rule: dict[str, Any], headers: Heade
         ({"json": "$.code", "equals": True}, b'{"code": true}', True),
         ({"json": "$.ok", "equals": False}, b'{"ok": false}', True),
         ({"json": "$.code", "equals": 401}, b'{"code": "401"}', False),
+        ({"json": "$.code", "equals": [401, "E1"]}, b'{"code": "E1"}', True),
+        ({"json": "$.code", "equals": [401, "E1"]}, b'{"code": 401}', True),
+        ({"json": "$.code", "equals": [401, "E1"]}, b'{"code": true}', False),
+        ({"json": "$.code", "equals": [1]}, b'{"code": 1.0}', False),
+        ({"json": "$.e[*].c", "equals": [7, 8]}, b'{"e": [{"c": 1}, {"c": 8}]}', True),
+        ({"json": "$.e[*].c"}, b'{"e": [{"c": 0}, {"c": 3}]}', True),
         ({"json": "$.code", "equals": ""}, b'{"code": ""}', True),
         ({"json": "$.error"}, EXPIRED, True),
         ({"json": "$.error"}, b'{"error": null}', False),
@@ -126,21 +221,21 @@ def test_a_header_is_there_or_has_the_value(rule: dict[str, Any], headers: Heade
 )
 def test_a_body_is_looked_into(rule: dict[str, Any], body: bytes, expected: bool) -> None:
     rejection = rules_of(rule)
-    assert rejection.verdict(200, (JSON,)) is Verdict.NEEDS_BODY
-    assert rejection.judge(200, (JSON,), body) is expected
+    assert rejection.verdict(200, (JSON,)) is NEEDS_BODY
+    assert (rejection.judge(200, (JSON,), body).action is Action.RENEW) is expected
 
 
 def test_a_body_is_not_asked_for_when_the_head_decides() -> None:
     rejection = rules_of({"status": 401}, {"header": "X-Error"}, {"status": 200, "json": "$.error"})
-    assert rejection.verdict(401, ()) is Verdict.REJECTED
-    assert rejection.verdict(200, ((b"X-Error", b""),)) is Verdict.REJECTED
-    assert rejection.verdict(404, ()) is Verdict.PASS
-    assert rejection.verdict(200, ()) is Verdict.NEEDS_BODY
+    assert rejection.verdict(401, ()) == (Action.RENEW, 0)
+    assert rejection.verdict(200, ((b"X-Error", b""),)) == (Action.RENEW, 1)
+    assert rejection.verdict(404, ()) is PASSED
+    assert rejection.verdict(200, ()) is NEEDS_BODY
 
 
 @pytest.mark.parametrize("kind", [b"text/event-stream", b"Text/Event-Stream; charset=utf-8", b"application/x-ndjson"])
 def test_the_body_of_a_stream_is_not_waited_for(kind: bytes) -> None:
-    assert rules_of({"text": "expired"}).verdict(200, ((b"content-type", kind),)) is Verdict.PASS
+    assert rules_of({"text": "expired"}).verdict(200, ((b"content-type", kind),)) is PASSED
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -171,24 +266,31 @@ def test_a_compressed_body_is_read(coding: bytes, pack: Callable[[bytes], bytes]
 def test_a_body_in_a_coding_that_cannot_be_read_passes(codings: tuple[bytes, ...]) -> None:
     headers = tuple((b"content-encoding", coding) for coding in codings)
     rejection = rules_of({"text": ""})
-    assert rejection.verdict(200, headers) is Verdict.PASS
-    assert not rejection.judge(200, headers, EXPIRED)
+    assert rejection.verdict(200, headers) is PASSED
+    assert rejection.judge(200, headers, EXPIRED) is PASSED
 
 
 def test_a_body_that_does_not_decode_refuses_nothing_whatever_the_pattern() -> None:
-    assert not rules_of({"text": ""}).judge(200, ((b"content-encoding", b"gzip"),), b"not gzip")
+    assert rules_of({"text": ""}).judge(200, ((b"content-encoding", b"gzip"),), b"not gzip") is PASSED
 
 
 def test_a_compression_bomb_is_read_up_to_the_limit() -> None:
     bomb = gzip.compress(b"x" * 50_000_000 + b"expired")
     headers = ((b"content-encoding", b"gzip"),)
-    assert not rules_of({"text": "expired"}).judge(200, headers, bomb)
-    assert rules_of({"text": rf"\Ax{{{PREFIX_LIMIT}}}\Z"}).judge(200, headers, bomb)
+    assert rules_of({"text": "expired"}).judge(200, headers, bomb) is PASSED
+    assert rules_of({"text": rf"\Ax{{{PREFIX_LIMIT}}}\Z"}).judge(200, headers, bomb).action is Action.RENEW
 
 
 def test_bytes_past_the_limit_are_not_looked_at() -> None:
     body = b"x" * PREFIX_LIMIT + b"expired"
-    assert not rules_of({"text": "expired"}).judge(200, (), body)
+    assert rules_of({"text": "expired"}).judge(200, (), body) is PASSED
+
+
+def test_a_search_that_takes_too_long_fits_no_rule_and_the_next_one_is_asked() -> None:
+    pattern, body = "(a|aa)+$", b"a" * 60 + b"b"
+    with pytest.raises(PatternTimeoutError):
+        Pattern(pattern).search(body.decode())
+    assert rules_of({"text": pattern}, {"status": 200, "action": "count"}).judge(200, (), body) == (Action.COUNT, 1)
 
 
 def test_json_that_the_limit_cuts_off_refuses_nothing() -> None:
@@ -200,7 +302,7 @@ def test_json_that_the_limit_cuts_off_refuses_nothing() -> None:
     st.integers(100, 599),
     st.lists(
         st.tuples(
-            st.sampled_from([b"Content-Encoding", b"Content-Type", b"X-Error"]),
+            st.sampled_from([b"Content-Encoding", b"Content-Type", b"X-Error", b"WWW-Authenticate"]),
             st.one_of(st.binary(max_size=20), st.sampled_from([b"gzip", b"deflate", b"identity"])),
         ),
         max_size=3,
@@ -213,11 +315,12 @@ def test_no_answer_of_an_upstream_makes_it_raise(status: int, headers: list[tupl
     rejection = rules_of(
         {"status": 401},
         {"header": "X-Error: 1", "text": "x"},
-        {"json": "$.a[*].b", "equals": 1},
+        {"www_authenticate": "invalid_token", "json": "$.x"},
+        {"json": "$.a[*].b", "equals": [1, "x"]},
         {"text": "[a-z]+"},
     )
-    assert isinstance(rejects(rejection, status, tuple(headers), body), bool)
-    assert isinstance(rejection.judge(status, headers, body), bool)
+    assert ruled(rejection, status, tuple(headers), body).action in set(Action)
+    assert rejection.judge(status, headers, body).action in set(Action)
 
 
 @pytest.mark.parametrize(
@@ -235,9 +338,11 @@ def test_no_answer_of_an_upstream_makes_it_raise(status: int, headers: list[tupl
         ({"text": "("}, "write a backslash"),
         ({"text": "a{99999999999999}"}, "write a backslash"),
         ({"text": "(" * 5000 + ")" * 5000}, "write a backslash"),
-        ({"status": 99}, "greater than or equal to 100"),
-        ({"status": "401"}, "valid integer"),
-        ({"status": True}, "valid integer"),
+        ({"status": 99}, "99 is not a status; write a number from 100 to 599, a class such as 4xx"),
+        ({"status": 401, "www_authenticate": {}}, "name the scheme or the error"),
+        ({"status": 401, "action": "retry"}, "'renew', 'renew_only', 'count' or 'pass'"),
+        ({"json": "$.a", "equals": []}, "at least 1 item"),
+        ({"header": "X-Error", "equals": ["a", 1]}, "put quotes around"),
         ({"status": 401, "equal": 1}, "Extra inputs"),
     ],
 )

@@ -1,7 +1,9 @@
 """A refused token is renewed and the same bytes go out once more: any method, any remembered body, never twice."""
 
 import asyncio
+import gzip
 import os
+import zlib
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ from proxy.core.errors import FetchError, Reason
 from proxy.core.rejection import RejectionSettings
 from proxy.gateway.replay import TOO_LARGE
 from proxy.injectors.header import HeaderSettings
-from tests.fakes.gateway_room import GatewayRoom, gateway
+from proxy.tokens.allowance import REGAINED_IN, RENEWALS
+from tests.fakes.gateway_room import CREDENTIAL, GatewayRoom, gateway
 from tests.fakes.raw_client import Answer, RawClient
 from tests.fakes.raw_server import OK, Link, Step, always, close, head, request, reset, send, when
 from tests.fakes.strict import Request
@@ -19,6 +22,7 @@ from tests.fakes.until import until
 
 KiB = 1024
 REFUSED = b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer error="invalid_token"\r\nContent-Length: 2\r\n\r\nno'
+RULE = f"{CREDENTIAL}.rejected_when[0]"
 END = b"0\r\n\r\n"
 SMALL_BUDGET = {"replay": {"memory": "1KiB", "disk": "3KiB"}}
 CHUNKED = b"POST /x HTTP/1.1\r\nHost: api.example\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -75,7 +79,7 @@ async def test_any_method_is_replayed_with_the_same_bytes_and_a_new_token(method
         assert [one.one("Authorization") for one in api.requests] == [b"Bearer planted-1", b"Bearer planted-2"]
         assert (room.replays, room.credential.count) == ({"succeeded": 1}, 2)
         line = room.lines.seen[0]
-        assert (line["replayed"], line["generation"], line["reason"]) == (True, 2, None)
+        assert (line["replayed"], line["generation"], line["reason"]) == (True, 2, RULE)
 
 
 @pytest.mark.parametrize("size", [0, 1, KiB, KiB + 1, 3 * KiB, 4 * KiB])
@@ -213,6 +217,50 @@ async def test_what_a_rule_calls_a_refusal_is_one(rule: dict[str, Any], refusal:
         assert room.replays == {"succeeded": 1}
 
 
+@pytest.mark.parametrize(
+    ("challenge", "count"),
+    [
+        (b'Bearer realm="a, b", error="invalid_token", error_description="expired, \\"sorry\\""', 2),
+        (b'Basic realm="x"\r\nWWW-Authenticate: bearer Error=invalid_token', 2),
+        (b'Bearer error="insufficient_scope", scope="invalid_token"', 1),
+        (b"Bearer", 1),
+    ],
+)
+async def test_a_challenge_tells_a_refused_token_from_another_403(challenge: bytes, count: int) -> None:
+    refusal = b"HTTP/1.1 403 Forbidden\r\nWWW-Authenticate: %b\r\nContent-Length: 0\r\n\r\n" % challenge
+    rule = {"status": 403, "www_authenticate": "invalid_token"}
+    async with gateway((request(), send(refusal), request(2), send(OK)), rules=rules(rule)) as (room, api):
+        assert (await ask(room, asking())).status == (200 if count == 2 else 403)
+        assert (len(api.requests), room.credential.count) == (count, count)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+async def test_a_compressed_error_is_a_refusal_if_it_can_be_read(coding: str, framing: str) -> None:
+    plain = b'\xef\xbb\xbf{"error": 1}'
+    packed = {"gzip": gzip.compress(plain), "deflate": zlib.compress(plain), "br": plain}[coding]
+    body = chunked(*(packed[place : place + 5] for place in range(0, len(packed), 5))) + END
+    head_, tail = (
+        (b"Transfer-Encoding: chunked", body) if framing == "chunked" else (b"Content-Length: %d" % len(packed), packed)
+    )
+    refusal = b"HTTP/1.1 200 OK\r\nContent-Encoding: %b\r\n%b\r\n\r\n%b" % (coding.encode(), head_, tail)
+    rule = {"status": 200, "json": "$.error"}
+    async with gateway((request(), send(refusal), request(2), send(OK)), rules=rules(rule)) as (room, api):
+        answer = await ask(room, asking())
+        assert answer.body == (packed if coding == "br" else b"ok")
+        assert len(api.requests) == (1 if coding == "br" else 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "head_"), [("HEAD", b"200 OK\r\nContent-Length: 9"), ("GET", b"204 No"), ("GET", b"304 Not")]
+)
+async def test_an_answer_that_has_no_body_is_not_waited_for(method: str, head_: bytes) -> None:
+    steps = (request(), send(b"HTTP/1.1 %b\r\n\r\n" % head_))
+    async with gateway(steps, rules=rules({"text": ""}, {"json": "$.error"})) as (room, api):
+        assert (await ask(room, asking(method))).status == int(head_[:3])
+        assert (len(api.requests), room.replays) == (1, {})
+
+
 @pytest.mark.parametrize("status", [400, 403, 404, 407, 422, 429, 500, 503])
 async def test_by_default_nothing_but_401_is_a_refusal(status: int) -> None:
     answer = b"HTTP/1.1 %d \r\nContent-Length: 2\r\n\r\nno" % status
@@ -306,6 +354,103 @@ async def test_an_answer_that_trickles_is_held_back_no_longer_than_one_that_paus
             enough.set()
             answer = await caller.answer()
         assert (answer.status, answer.body.strip(), room.replays) == (200, b"{}", {})
+
+
+# What else a rule can ask for
+
+FORBIDDEN = (
+    b'HTTP/1.1 403 Forbidden\r\nWWW-Authenticate: Bearer error="insufficient_scope"\r\nContent-Length: 2\r\n\r\nno'
+)
+SCOPE = {"status": 403, "www_authenticate": "insufficient_scope"}
+
+
+async def test_a_rule_that_says_pass_is_an_exception_from_those_below_it() -> None:
+    steps = (always(FORBIDDEN.replace(b"403", b"401")),)
+    async with gateway(steps, rules=rules({**SCOPE, "status": 401, "action": "pass"}, {"status": 401})) as (room, api):
+        answer = await ask(room, asking("POST", b"x" * 300 * KiB))
+        assert (answer.status, answer.body, answer.all("Proxy-Status")) == (401, b"no", [])
+        assert (len(api.requests), room.credential.count, room.replays) == (1, 1, {})
+        assert (room.lines.seen[0]["reason"], room.lines.seen[0]["replayed"]) == (RULE, False)
+
+
+async def test_a_rule_that_blames_the_scope_does_not_loop() -> None:
+    async with gateway((always(FORBIDDEN),), rules=rules(SCOPE)) as (room, api):
+        assert [(await ask(room, asking())).status for _ in range(3)] == [403, 403, 403]
+        assert (len(api.requests), room.credential.count) == (6, 4)
+        assert room.replays == {"rejected_again": 3}
+
+
+async def test_renew_only_passes_this_answer_and_the_next_request_has_a_new_token() -> None:
+    async with gateway((judging,), rules=rules({"status": 401, "action": "renew_only"})) as (room, api):
+        answer = await ask(room, asking("POST", b"x" * 300 * KiB))
+        assert (answer.status, answer.body, answer.all("Proxy-Status")) == (401, b"no", [])
+        assert (await ask(room, asking())).status == 200
+        assert [one.one("Authorization") for one in api.requests] == [b"Bearer planted-1", b"Bearer planted-2"]
+        assert (room.credential.count, room.replays) == (2, {})
+        assert [(line["reason"], line["replayed"]) for line in room.lines.seen] == [(RULE, False), (None, False)]
+
+
+async def test_renew_only_does_not_wait_for_the_renewal() -> None:
+    async with gateway((judging,), rules=rules({"status": 401, "action": "renew_only"})) as (room, _):
+        await room.source.obtain()
+        room.credential.hold()
+        assert (await ask(room, asking())).status == 401
+        await until(lambda: room.credential.in_flight)
+        room.credential.release()
+
+
+@pytest.mark.parametrize("together", [1, 20])
+async def test_renew_only_cannot_storm_the_token_endpoint(together: int) -> None:
+    async with gateway((refusing,), rules=rules({"status": 401, "action": "renew_only"})) as (room, api):
+        for number in range(1, 13):
+            await asyncio.gather(*(ask(room, asking()) for _ in range(together)))
+            await until(lambda: "fetch session" not in {task.get_name() for task in asyncio.all_tasks()})
+            assert len(api.requests) == number * together
+        assert room.credential.count == 1 + RENEWALS
+        await room.clock.advance(seconds=REGAINED_IN)
+        await ask(room, asking())
+        await until(lambda: room.credential.count == 2 + RENEWALS)
+
+
+async def test_a_renewal_that_fails_behind_an_answer_is_nobodys_error() -> None:
+    async with gateway((judging,), rules=rules({"status": 401, "action": "renew_only"})) as (room, _):
+        await room.source.obtain()
+        room.credential.always = transient()
+        assert (await ask(room, asking())).status == 401
+        await until(lambda: "refresh_failed" in room.event_names())
+        assert (await ask(room, asking())).status == 401
+        assert room.reported == []
+
+
+async def test_an_answer_that_counts_opens_the_routes_breaker_and_renews_nothing() -> None:
+    rule = {"status": 200, "json": "$.error", "equals": ["overloaded", "maintenance"], "action": "count"}
+    failing = b'HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n{"error":"maintenance"}'
+    async with gateway((always(failing),), rules=rules(rule), breaker={"failures": 3, "ratio": 1.0}) as (room, api):
+        for _ in range(3):
+            assert (await ask(room, asking())).body == b'{"error":"maintenance"}'
+        answer = await ask(room, asking())
+        assert (answer.status, len(api.requests)) == (503, 3)
+        assert (room.credential.count, room.replays) == (1, {})
+        assert [line["reason"] for line in room.lines.seen] == [RULE, RULE, RULE, "circuit-open"]
+
+
+async def test_an_answer_counts_for_a_token_that_is_part_of_the_configuration_too() -> None:
+    rule = rules({"status": 401, "action": "count"}, {"status": 403})
+    steps = (request(), send(FORBIDDEN), request(2), send(REFUSED))
+    async with gateway(steps, rules=rule, breaker={"failures": 1, "ratio": 0.0}, static=True) as (room, _):
+        assert (await ask(room, asking())).status == 403
+        assert room.plan.breaker.opened_total == 0
+        assert (await ask(room, asking())).status == 401
+        assert room.plan.breaker.opened_total == 1
+
+
+async def test_a_replays_answer_counts_by_its_own_rule() -> None:
+    by_rule = rules({"status": 401}, {"status": 403, "action": "count"})
+    steps = (request(), send(REFUSED), request(2), send(FORBIDDEN))
+    async with gateway(steps, rules=by_rule, breaker={"failures": 1, "ratio": 1.0}) as (room, _):
+        assert (await ask(room, asking())).status == 403
+        assert (room.replays, room.plan.breaker.opened_total) == ({"succeeded": 1}, 1)
+        assert room.lines.seen[0]["reason"] == f"{CREDENTIAL}.rejected_when[1]"
 
 
 # When the body is not remembered
@@ -434,6 +579,7 @@ async def test_a_token_that_was_renewed_time_and_again_stays_and_the_refusal_pas
         sent = len(api.requests)
         await ask(room, asking())
         assert (room.credential.count, len(api.requests)) == (asked, sent + 1)
+        assert (room.lines.seen[-1]["reason"], room.lines.seen[-1]["replayed"]) == ("renewed_too_often", False)
 
 
 @pytest.mark.parametrize("end", [close, reset], ids=["closed", "reset"])
@@ -481,6 +627,54 @@ async def test_one_that_cannot_be_renewed_is_told_though_the_other_could() -> No
         room.credentials["second"].fail(transient())
         answer = await ask(room, asking())
         assert (answer.status, b'"credential":"second"' in answer.body) == (502, True)
+
+
+async def test_where_they_disagree_the_request_is_sent_again_and_renew_only_is_for_the_next() -> None:
+    others = {"second": (rules({"status": 401, "action": "renew_only"}), in_header("X-Second"))}
+    steps = (request(), send(REFUSED), request(2), send(OK), request(3), send(OK))
+    async with gateway(steps, others=others) as (room, api):
+        assert (await ask(room, asking())).status == 200
+        await until(lambda: room.credentials["second"].count == 2)
+        assert (await ask(room, asking())).status == 200
+        assert [(one.one("Authorization"), one.one("X-Second")) for one in api.requests] == [
+            (b"Bearer planted-1", b"planted-1"),
+            (b"Bearer planted-2", b"planted-1"),
+            (b"Bearer planted-2", b"planted-2"),
+        ]
+        assert room.lines.seen[0]["reason"] == RULE
+
+
+async def test_a_renewal_for_the_next_ones_that_fails_does_not_harm_the_replay() -> None:
+    others = {"second": (rules({"status": 401, "action": "renew_only"}), in_header("X-Second"))}
+    async with gateway((judging,), others=others) as (room, _):
+        for source in room.sources.values():
+            await source.obtain()
+        room.credentials["second"].fail(transient())
+        assert (await ask(room, asking())).status == 200
+        await until(lambda: "refresh_failed" in room.event_names())
+
+
+async def test_a_caller_who_leaves_during_the_renewal_does_not_keep_the_other_from_being_renewed() -> None:
+    others = {"second": (rules({"status": 401, "action": "renew_only"}), in_header("X-Second"))}
+    async with gateway((judging,), others=others) as (room, _):
+        for source in room.sources.values():
+            await source.obtain()
+        room.credential.hold()
+        async with RawClient(room.port) as caller:
+            await caller.send(asking())
+            await until(lambda: room.credential.in_flight)
+        await until(lambda: room.credentials["second"].count == 2)
+        room.credential.release()
+        assert room.replays == {"too_late": 1}
+
+
+@pytest.mark.parametrize("action", ["count", "pass"])
+async def test_what_another_credential_says_does_not_keep_the_request_from_being_sent_again(action: str) -> None:
+    others = {"second": (rules({"status": 401, "action": action}), in_header("X-Second"))}
+    breaker = {"failures": 1, "ratio": 0.0}
+    async with gateway((judging,), others=others, breaker=breaker) as (room, _):
+        assert (await ask(room, asking())).status == 200
+        assert (room.replays, room.plan.breaker.opened_total) == ({"succeeded": 1}, 0)
 
 
 async def test_a_route_without_credentials_passes_every_refusal_on() -> None:

@@ -108,10 +108,25 @@ async def test_a_refusal_matters_only_if_a_token_could_be_replaced() -> None:
     assert signer_of(room_of(static=True)).refusals == frozenset()
 
 
-async def test_the_statuses_that_may_refuse_are_those_of_all_credentials_and_any_if_one_looks_further() -> None:
-    forbidden, expired = (RejectionSettings(status=403),), (RejectionSettings(text="expired"),)
-    second, third = (forbidden, THREE[:1]), (expired, THREE[1:2])
+@pytest.mark.parametrize("action", ["renew_only", "count", "pass"])
+async def test_a_request_need_not_be_remembered_if_no_rule_sends_it_again(action: str) -> None:
+    room = GatewayRoom(
+        "http://127.0.0.1:1", rules=(RejectionSettings.model_validate({"status": 401, "action": action}),)
+    )
+    assert not signer_of(room).can_renew
+    assert signer_of(room).refusals == frozenset({401})
+
+
+async def test_answers_count_against_the_upstream_of_a_token_that_cannot_be_replaced_too() -> None:
+    rules = ({"status": 409, "action": "count"}, {"status": 401})
+    room = GatewayRoom("http://127.0.0.1:1", rules=tuple(map(RejectionSettings.model_validate, rules)), static=True)
+    assert signer_of(room).refusals == frozenset({409})
+
+
+async def test_the_statuses_that_may_refuse_are_those_of_all_credentials_and_any_if_one_names_none() -> None:
+    forbidden = (RejectionSettings(status=403), RejectionSettings(status=200, text="expired"))
+    second, third = (forbidden, THREE[:1]), ((RejectionSettings(text="expired"),), THREE[1:2])
     two = GatewayRoom("http://127.0.0.1:1", others={"second": second})
-    assert signer_of(two).refusals == frozenset({401, 403})
+    assert signer_of(two).refusals == frozenset({200, 401, 403})
     three = GatewayRoom("http://127.0.0.1:1", others={"second": second, "third": third})
     assert signer_of(three).refusals is None
