@@ -1,0 +1,193 @@
+"""What users' browsers reach under `/.countersign/`: pages and calls, each behind the same few checks.
+
+A handler is one function from a call to an answer. Whatever it answers is not cached, not framed, not sniffed, and
+leaks no address to other sites. Calls that pages of other origins may make are marked; they are answered to the
+configured origins alone (the Fetch standard's CORS protocol), and never with cookies.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from proxy.core.errors import ProxyError, RequestInvalidError, RouteNotFoundError
+from proxy.core.message import RequestHead
+
+PREFIX: Final = "/.countersign/"
+LONGEST_BODY: Final = 64 * 1024
+"""Bytes of a call's body."""
+SAFE: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""Stands in every answer, unless the handler says otherwise."""
+_PREFLIGHT_LIVES: Final = "600"
+_LINES: Final = ("\r", "\n", "\0")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a browser."""
+
+    head: RequestHead = field(repr=False)
+    rest: str = ""
+    """What follows the handler's path: the credential in `login/stripe`."""
+    body: bytes = field(default=b"", repr=False)
+
+    def parameters(self) -> dict[str, str]:
+        """Return the query's parameters, or a posted form's.
+
+        Raises:
+            RequestInvalidError: one is there twice, or they are no text.
+        """
+        text = self.head.query[1:] if self.head.method == "GET" else self.body.decode("latin-1")
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=50)
+        except ValueError:
+            raise RequestInvalidError("the parameters cannot be read") from None
+        if len(dict(pairs)) < len(pairs):
+            raise RequestInvalidError("a parameter is there twice")
+        return dict(pairs)
+
+    def json(self) -> dict[str, Any]:
+        """Return the body's JSON object.
+
+        Raises:
+            RequestInvalidError: it is none.
+        """
+        media_type = self.head.fields.get("Content-Type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":  # a form of any page can be posted here without asking; this cannot
+            raise RequestInvalidError("send JSON, with Content-Type: application/json")
+        try:
+            document = json.loads(self.body)
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            raise RequestInvalidError("the body is no JSON object")
+        return document
+
+    def cookie(self, name: str) -> str | None:
+        """Return a cookie's value; None: it is not there."""
+        try:
+            morsel = SimpleCookie(self.head.fields.get("Cookie", "")).get(name)
+        except CookieError:
+            return None
+        return None if morsel is None else morsel.value
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler answers."""
+
+    status: int = 200
+    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cookies: tuple[str, ...] = field(default=(), repr=False)
+    """Whole `Set-Cookie` values."""
+
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that the portal serves."""
+
+    method: str
+    path: str
+    """Behind the prefix; one that ends in `/` takes what follows, too."""
+    handler: Handler
+    cross_origin: bool = False
+    """Whether pages of the configured origins may call it."""
+
+    def takes(self, path: str) -> bool:
+        """Tell whether that path, behind the prefix, is this entry's."""
+        return path.startswith(self.path) and (path != self.path if self.path.endswith("/") else path == self.path)
+
+
+class Portal:
+    """All entries, its own origin, and the other origins whose pages may call those entries that are marked."""
+
+    def __init__(self, entries: tuple[Entry, ...], own: str, origins: tuple[str, ...]) -> None:
+        self._entries = entries
+        self._own = own
+        self._origins = frozenset(origins)
+
+    async def answer(self, call: Call) -> Answer:
+        """Answer one call.
+
+        Raises:
+            ProxyError: it is refused; the error carries the headers that a page needs in order to read it.
+        """
+        path = call.head.path.removeprefix(PREFIX)
+        there = [entry for entry in self._entries if entry.takes(path)]
+        allowed = self._shared(call, there)
+        try:
+            answer = await self._handle(call, path, there)
+        except ProxyError as error:
+            error.headers = {**SAFE, **error.headers, **allowed}
+            raise
+        return Answer(answer.status, answer.body, {**SAFE, **allowed, **answer.headers}, answer.cookies)
+
+    async def _handle(self, call: Call, path: str, there: list[Entry]) -> Answer:
+        method = "GET" if call.head.method == "HEAD" else call.head.method
+        if method == "OPTIONS" and any(entry.cross_origin for entry in there):
+            return _preflight(there)
+        for entry in there:
+            if entry.method == method:
+                self._check_origin(call, entry)
+                return await entry.handler(Call(call.head, path.removeprefix(entry.path), call.body))
+        if there:
+            methods = ", ".join(sorted({entry.method for entry in there}))
+            raise RequestInvalidError(f"this is reached with {methods}")
+        raise RouteNotFoundError("nothing is served under this address")
+
+    def _check_origin(self, call: Call, entry: Entry) -> None:
+        """Refuse what a page of a foreign origin sends: a browser sends it even where the page may not read the answer.
+
+        Raises:
+            RequestInvalidError: it does.
+        """
+        origin = call.head.fields.get("Origin")
+        if entry.method == "GET" or origin is None or origin == self._own:
+            return
+        if not entry.cross_origin or origin not in self._origins:
+            raise RequestInvalidError("pages of this origin may not call this; see `users.origins`")
+
+    def _shared(self, call: Call, there: list[Entry]) -> dict[str, str]:
+        if not any(entry.cross_origin for entry in there):
+            return {}
+        origin = call.head.fields.get("Origin")
+        return {"Vary": "Origin"} | ({"Access-Control-Allow-Origin": origin} if origin in self._origins else {})
+
+
+def _preflight(there: list[Entry]) -> Answer:
+    methods = ", ".join(sorted(entry.method for entry in there if entry.cross_origin))
+    headers = {"Access-Control-Allow-Methods": methods, "Access-Control-Allow-Headers": "Content-Type"}
+    return Answer(204, headers={**headers, "Access-Control-Max-Age": _PREFLIGHT_LIVES})
+
+
+def page(html: str, *, status: int = 200, style: str = "", forms: str = "'none'", script: str = "") -> Answer:
+    """Return a page. `style` and `script` are the hashes of what stands in it, `forms` where its forms may go to."""
+    sources = {"style-src": style, "script-src": script}
+    policy = "; ".join(f"{name} {value}" for name, value in sources.items() if value)
+    policy = f"{SAFE['Content-Security-Policy']}; form-action {forms}" + (f"; {policy}" if policy else "")
+    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
+    return Answer(status, html.encode(), headers)
+
+
+def told(document: Mapping[str, Any], *, status: int = 200) -> Answer:
+    """Return an answer in JSON."""
+    return Answer(status, json.dumps(document).encode(), {"Content-Type": "application/json"})
+
+
+def redirect(location: str, *, cookies: tuple[str, ...] = ()) -> Answer:
+    """Send the browser elsewhere with a GET."""
+    if any(line in location for line in _LINES):
+        raise RequestInvalidError("the address to go to is malformed")
+    return Answer(303, headers={"Location": location}, cookies=cookies)
