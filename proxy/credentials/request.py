@@ -17,6 +17,7 @@ from proxy.core.settings import Duration, Settings
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.template import JsonTemplate, Template
 from proxy.net.endpoint import EndpointRequest
+from proxy.net.tls import TlsSettings
 
 _ADDRESS: Final = re.compile(r"[!-~]+")
 """Printable ASCII without a space: what is left once everything else is percent-encoded."""
@@ -89,11 +90,19 @@ class RequestSettings(Settings):
     """The body as it stands; say what it is with a Content-Type header."""
     timeout: Annotated[Duration, Field(gt=0, le=120)] = 10.0
     """How long one try may take, from the connection to the last byte."""
+    tls: TlsSettings | None = None
+    """How the server proves itself, and how we do. Default: the system's authorities, and no certificate of ours."""
 
     @model_validator(mode="after")
     def _one_body(self) -> Self:
         if sum(body is not None for body in (self.form, self.json_, self.body)) > 1:
             raise ValueError("a request has one body: keep one of form, json and body")
+        return self
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> Self:
+        if self.tls is not None and self.is_plain_http:
+            raise ValueError("url is not https, so `tls` would change nothing; take it out, or write https://")
         return self
 
     @property
@@ -136,6 +145,7 @@ class RequestSettings(Settings):
                 self._headers(variables, moment),
                 self._body(variables, moment),
                 self.timeout,
+                tls=self.tls,
             )
         except UnicodeEncodeError:
             raise TokenRequestError(Symptom.REQUEST, "a variable holds text that UTF-8 cannot write") from None

@@ -16,6 +16,7 @@ from proxy.core.symptom import TokenRequestError
 from proxy.core.template import UndefinedVariableError
 from proxy.credentials.request import RequestSettings
 from proxy.net.endpoint import EndpointRequest
+from proxy.net.tls import TlsSettings
 
 URL = "https://auth.example/token"
 VARIABLES = {"ID": Secret("my id&=é"), "EMPTY": Secret("")}
@@ -129,6 +130,13 @@ def test_an_address_may_be_any_host(url: str) -> None:
 def test_plain_http_is_known() -> None:
     assert settings(url="http://auth.example/{{ ID }}").is_plain_http
     assert not settings().is_plain_http
+
+
+def test_its_tls_goes_with_it_and_is_no_use_without_https() -> None:
+    assert built(tls={"server_name": "sts.example"}).tls == TlsSettings(server_name="sts.example")
+    assert built().tls is None
+    with pytest.raises(ValidationError, match="url is not https, so `tls` would change nothing"):
+        settings(url="http://127.0.0.1/token", tls={})
 
 
 @pytest.mark.parametrize("bodies", [{"form": {}, "json": {}}, {"form": {}, "body": ""}, {"json": [], "body": "x"}])
