@@ -41,14 +41,7 @@ def read_credentials(credentials: Iterable[tuple[str, CredentialMetrics]]) -> di
         ],
         "countersign_token_fetch_duration_seconds": [((name,), one.durations) for name, one in credentials],
         "countersign_token_cache_total": [
-            ((name, result), count)
-            for name, one in credentials
-            for result, count in (
-                ("hit", one.hit),
-                ("stale", one.stale),
-                ("wait", one.wait),
-                ("negative", one.negative),
-            )
+            ((name, result), count) for name, one in credentials for result, count in one.results().items()
         ],
         "countersign_token_expires_at_seconds": [
             ((name,), moment)
