@@ -1,0 +1,218 @@
+"""A token that several requests bring, one after the other: a challenge and its answer, a login and what follows it.
+
+Theory. A run takes its steps in order. It begins with the first values of `variables`, and each reply may add to them.
+Nothing of a run lasts until its last step has succeeded: then the token and all variables count together. The one
+exception is what works only once. If a later step fails after it was spent, its successor goes with the error.
+
+`refresh` is another run, which begins with what the run before it brought. If it is refused, the same fetch goes on
+with `steps`, from the beginning; if it fails in a way that may pass, it does not.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from proxy.core.clock import Clock
+from proxy.core.errors import FetchError, Reason
+from proxy.core.expression import VariableName
+from proxy.core.message import Reply
+from proxy.core.secret import Secret
+from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.core.template import Template
+from proxy.core.token import NO_VARIABLES, Token
+from proxy.credentials.base import Credential, CredentialSettings
+from proxy.credentials.jar import Jar
+from proxy.credentials.reading import AnyExpiry
+from proxy.credentials.workflow_names import Loc, brought_by, flaws_of, spent_by
+from proxy.credentials.workflow_run import COOKIES, Run, TokenMaker
+from proxy.credentials.workflow_steps import Step, StepSettings
+from proxy.net.endpoint import Endpoint
+
+Steps = Annotated[tuple[StepSettings, ...], Field(strict=False)]
+
+
+class WorkflowSettings(CredentialSettings):
+    """A token that several requests bring, one after the other."""
+
+    kind: Literal["workflow"]
+    """A token that several requests bring, one after the other."""
+    variables: Mapping[VariableName, Secret] = {}
+    """First values of variables."""
+    steps: Steps
+    """What is sent for a first token, in order. Empty: another credential saves to this one."""
+    refresh: Steps = ()
+    """What is sent instead for each further token. None: the steps. If it is refused, the steps follow."""
+    token: Template = Template("{{ ACCESS_TOKEN }}")
+    """What the token is made of."""
+    expiry: AnyExpiry | None = None
+    """Where its expiry stands in the last reply, unless a step brings EXPIRES_IN (seconds) or EXPIRES_AT (epoch or ISO
+    8601). None: the `exp` of a token that is a JWT, else five minutes."""
+    cookies: Literal["keep", "ignore"] = "ignore"
+    """keep: cookies that a reply sets go along with later requests to the same host, as with a browser; the variable
+    COOKIES has them all."""
+    save_to: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Credentials of this kind that get all variables, too, whenever there are new ones."""
+
+    @property
+    def spent(self) -> frozenset[str]:
+        """Return the variables that replies bring and `refresh` sends: they may work only once."""
+        return spent_by(self.steps, self.refresh)
+
+    @property
+    def spends(self) -> bool:
+        """Return True when a reply brings what the next run sends."""
+        return bool(self.spent)
+
+    @property
+    def starts_over(self) -> bool:
+        """Return True when the steps can bring a token at any time: they begin with nothing that a run uses up."""
+        return bool(self.steps) and not self.spent & self.variables.keys()
+
+    @property
+    def variable_names(self) -> frozenset[str] | None:
+        """Return what `inject` may use: every variable, and COOKIES; None: who saves to this one decides."""
+        if not self.steps:
+            return None
+        return brought_by((*self.steps, *self.refresh)) | self.variables.keys() | self._made
+
+    @property
+    def fixed_variables(self) -> Mapping[str, Secret]:
+        """Return the first values of variables."""
+        return self.variables
+
+    def flaws(self) -> Iterator[tuple[Loc, str]]:
+        """Yield where variables are used that can have no value."""
+        return flaws_of(self.steps, self.refresh, first=self.variables, token=self.token, made=self._made)
+
+    @property
+    def _made(self) -> frozenset[str]:
+        return frozenset({COOKIES}) if self.cookies == "keep" else frozenset()
+
+    @model_validator(mode="after")
+    def _safe_and_complete(self) -> Self:
+        names = [step.name for step in (*self.steps, *self.refresh)]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two steps are called {name}; messages could not tell them apart")
+        for step in (*self.steps, *self.refresh):
+            if step.request.is_plain_http and not self.allow_plain_http:
+                raise ValueError(
+                    f"the url of step {step.name} is not https; "
+                    "secrets would travel readable unless `allow_plain_http: true`"
+                )
+        return self
+
+
+class Workflow(Credential):
+    """Takes the steps, and makes a token of what they bring."""
+
+    Settings = WorkflowSettings
+
+    def __init__(self, name: str, settings: WorkflowSettings, endpoint: Endpoint, clock: Clock) -> None:
+        super().__init__(name, settings, endpoint, clock)
+        self._workflow = settings
+        everything = (*settings.steps, *settings.refresh)
+        self._spent, self._brought = settings.spent, brought_by(everything)
+        optional = frozenset[str]().union(*(step.asked_of for step in everything))
+        self._steps, self._refresh = (
+            tuple(
+                Step(step, endpoint, clock, optional=optional, spent=self._spent, brought=self._brought)
+                for step in steps
+            )
+            for steps in (settings.steps, settings.refresh)
+        )
+        self._maker = TokenMaker(settings.token, settings.expiry, self._brought)
+        self.longest_try = sum(step.request.timeout for step in everything) or Credential.longest_try
+        if self._spent:
+            self.lineage = self._beginning()
+
+    def _beginning(self) -> tuple[str | Secret, ...]:
+        """Return what the first run begins with: what it spends, or else everything that it sends."""
+        settings = self._workflow
+        spending = [step.request.place for step in settings.refresh if step.request.names & self._spent]
+        if not settings.starts_over:
+            return (*spending, *(settings.variables[name] for name in sorted(self._spent & settings.variables.keys())))
+        used = frozenset[str]().union(*(step.request.names for step in settings.steps)) & settings.variables.keys()
+        written = [step.request.written for step in settings.steps]
+        return (*spending, *written, *(settings.variables[name] for name in sorted(used)))
+
+    @property
+    def token_at(self) -> str:
+        """Return the variables that the token is made of."""
+        return self._maker.token_at
+
+    def secrets_in(self, reply: Reply) -> frozenset[str]:
+        """Return what any step takes out of a reply."""
+        return frozenset[str]().union(*(step.secrets_in(reply) for step in (*self._steps, *self._refresh)))
+
+    @property
+    def saved_at(self) -> Mapping[str, str]:
+        """Return where the variables stand that the steps bring."""
+        return {name: place for step in (*self._refresh, *self._steps) for name, place in step.places.items()}
+
+    def expiry_at(self, token: Token) -> str | None:
+        """Return the variables that set its expiry, if any did; else the place in the last reply."""
+        return self._maker.expiry_at(token)
+
+    async def fetch(self, previous: Token | None) -> Token:
+        """Return the token that the steps bring, or the refresh steps if there is something to refresh."""
+        former = previous.variables if previous else NO_VARIABLES
+        if not (self._refresh and former):
+            return await self._run(self._steps, NO_VARIABLES)
+        try:
+            return await self._run(self._refresh, former)
+        except TokenRequestError as refused:
+            if not (self._steps and _is_over(refused)):
+                raise
+            carried = refused.variables
+        try:
+            return await self._run(self._steps, NO_VARIABLES)
+        except FetchError as error:
+            error.variables = error.variables or carried
+            error.unheeded = False
+            raise
+
+    def token_of(self, variables: Mapping[str, Secret], at: float) -> Token:
+        """Return the token that these variables make at that moment, as if a run had brought them.
+
+        Raises:
+            FetchError: they make none.
+        """
+        said = Reply(200, (), b"", at)
+        run = Run(self._workflow.variables, variables, brought=dict.fromkeys(variables, said), last=said)
+        return self._maker.make(run)
+
+    async def _run(self, steps: Sequence[Step], former: Mapping[str, Secret]) -> Token:
+        if not steps:
+            why = "nothing has been saved to it yet: it gets its token when the credential runs that saves to it"
+            raise FetchError(Reason.NO_REFRESH_TOKEN, why, asked=False)
+        run = Run(self._workflow.variables, former, Jar() if self._workflow.cookies == "keep" else None)
+        try:
+            for step in steps:
+                await self._take(step, run)
+            return self._maker.make(run)
+        except TokenRequestError as error:
+            successors = {name: run.variables[name] for name in self._spent & run.brought.keys()}
+            successors |= error.variables
+            error.variables = {}
+            if run.has_spent and successors and (former or not self._workflow.starts_over):
+                error.variables = {**former, **successors}
+            raise
+
+    async def _take(self, step: Step, run: Run) -> None:
+        if (why_not := step.skipped_for(run.variables)) is not None:
+            self.watch_step(step.name, why_not)
+            return
+        new = self._maker.template.names & self._brought - run.brought.keys()
+        spent_before, run.has_spent = run.has_spent, run.has_spent or step.spends
+        try:
+            run.take(await step.take(run.variables, kept=run.variables.keys() - new, jar=run.jar))
+        except TokenRequestError as error:
+            error.unheeded = not spent_before and (error.unheeded or not step.spends)
+            raise
+
+
+def _is_over(error: TokenRequestError) -> bool:
+    """Tell whether what a refresh begins with is of no use any more: it was refused, or a login page was the answer."""
+    return error.permanent or error.symptom is Symptom.REDIRECT

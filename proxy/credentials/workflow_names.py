@@ -1,0 +1,84 @@
+"""Which variables a workflow uses, where they come from, and which may work only once: told from settings alone."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from proxy.core.template import Template
+from proxy.credentials.condition import ConditionSettings
+from proxy.credentials.request import RequestSettings
+from proxy.credentials.workflow_steps import StepSettings
+
+Loc = tuple[str | int, ...]
+
+
+def brought_by(steps: Sequence[StepSettings]) -> frozenset[str]:
+    """Return the variables that any of the steps may bring."""
+    return frozenset(name for step in steps for name in step.extract)
+
+
+def spent_by(steps: Sequence[StepSettings], refresh: Sequence[StepSettings]) -> frozenset[str]:
+    """Return the variables that a run may bring and the next one sends, before it has new ones for sure."""
+    brought = brought_by((*steps, *refresh))
+    new, spent = set[str](), set[str]()
+    for step in refresh:
+        spent |= (step.request.names & brought) - new
+        if not step.when:
+            new |= step.extract.keys()
+    return frozenset(spent)
+
+
+def flaws_of(
+    steps: Sequence[StepSettings],
+    refresh: Sequence[StepSettings],
+    *,
+    first: Collection[str],
+    token: Template,
+    made: Collection[str],
+) -> Iterator[tuple[Loc, str]]:
+    """Yield where a variable is used that can have no value there, and what to do about it.
+
+    `first` are the variables that have first values, `made` those that a run makes of its own accord.
+    """
+    first_run = {*first, *brought_by(steps)}
+    yield from _undefined("steps", steps, {*first})
+    yield from _undefined("refresh", refresh, {*first_run, *made})
+    yield from _unknown_conditions("steps", steps, first_run)
+    yield from _unknown_conditions("refresh", refresh, {*first_run, *brought_by(refresh)})
+    if steps:
+        for name in sorted(token.names - first_run - {*made}):
+            remedy = "add it to `extract` of a step, or name another under `token`"
+            yield ("token",), f"no step brings the variable {name} that `token` is made of; {remedy}"
+
+
+def _undefined(word: str, steps: Sequence[StepSettings], known: set[str]) -> Iterator[tuple[Loc, str]]:
+    for index, step in enumerate(steps):
+        for name in sorted(step.request.names - known):
+            remedy = f"give {name} a first value under `variables`, or let an earlier step `extract` it"
+            yield (
+                (word, index, "request", *_place(step.request, name)),
+                f"the variable {name} has no value in this step; {remedy}",
+            )
+        known |= step.extract.keys()
+
+
+def _unknown_conditions(word: str, steps: Sequence[StepSettings], known: set[str]) -> Iterator[tuple[Loc, str]]:
+    for index, step in enumerate(steps):
+        places: list[tuple[Loc, ConditionSettings]] = [
+            (("when", at), condition) for at, condition in enumerate(step.when)
+        ]
+        places += [(("succeeds_when", "all", at), condition) for at, condition in enumerate(step.succeeds_when.all)]
+        for place, condition in places:
+            if condition.variable not in known:
+                known_by = "no step brings it, and `variables` does not have it; check the name"
+                yield (word, index, *place, "variable"), f"the variable {condition.variable} has no value: {known_by}"
+
+
+def _place(request: RequestSettings, name: str) -> Loc:
+    """Return where in the request the variable stands first."""
+    for field, template in (("url", request.url), ("json", request.json_), ("body", request.body)):
+        if template is not None and name in template.names:
+            return (field,)
+    for field, rows in (("query", request.query), ("headers", request.headers), ("form", request.form or {})):
+        for key, row in rows.items():
+            if name in row.names:
+                return (field, key)
+    return ()
