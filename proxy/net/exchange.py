@@ -16,6 +16,7 @@ import ssl
 from typing import Final, Protocol, cast
 
 from proxy.core.errors import ProxyError, UpstreamTimeoutError, UpstreamUnreachableError
+from proxy.net.alert import is_alert, refusal_of_ours
 from proxy.net.answer import AnswerReader, Informational
 from proxy.net.leftover import leftover
 
@@ -25,6 +26,12 @@ FOREVER: Final = float("inf")
 
 class BrokenOffError(UpstreamUnreachableError):
     """The connection ended before the first byte of an answer; a used one may only have been idle for too long."""
+
+
+def refused_by_alert(error: BaseException | None) -> UpstreamUnreachableError:
+    """Return what a caller is told when the upstream refuses the TLS connection."""
+    why = refusal_of_ours(error) or "its alert is about something else than client certificates"
+    return UpstreamUnreachableError(f"the upstream refused the TLS connection: {why}", proxy_error="tls_alert_received")
 
 
 class Home(Protocol):
@@ -90,6 +97,11 @@ class Connection(asyncio.Protocol):
     def __repr__(self) -> str:
         state = "closed" if self._closed else "idle" if self._answered is None else "busy"
         return f"<Connection {state}, {self.used} requests>"
+
+    @property
+    def error(self) -> ProxyError | None:
+        """Return why it ended, if that is known."""
+        return self._error
 
     @property
     def is_closed(self) -> bool:
@@ -216,7 +228,9 @@ class Connection(asyncio.Protocol):
         fresh = self.used == 1 and not self._closed
         if exc is not None and fresh and transport is not None and (data := leftover(transport)):
             self.data_received(data)
-        if self._answered is None or (exc is None and self._ended and self.answer.end()):
+        if is_alert(exc) and not self.answer.started:
+            self._fail(refused_by_alert(exc))
+        elif self._answered is None or (exc is None and self._ended and self.answer.end()):
             self._wake(None)
             self.close()
         elif self.answer.started:

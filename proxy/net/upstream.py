@@ -15,7 +15,8 @@ from typing import Final
 
 from proxy.core.errors import UpstreamTimeoutError, UpstreamUnreachableError
 from proxy.core.origin import Origin
-from proxy.net.exchange import Connection
+from proxy.net.alert import is_alert
+from proxy.net.exchange import Connection, refused_by_alert
 from proxy.net.runtime import Runtime
 from proxy.net.tls import TlsFiles
 
@@ -59,13 +60,18 @@ class Upstream:
 
     def idle(self) -> Connection | None:
         """Hand out an unused connection that stands, or None."""
-        return self._idle.pop() if self._idle else None
+        while self._idle:
+            connection = self._idle.pop()
+            if not self._is_outdated(connection):
+                return connection
+            connection.close()
+        return None
 
     async def connect(self) -> Connection:
         """Open a connection.
 
         Raises:
-            UpstreamUnreachableError: refused, no route, no such name, or the upstream's certificate is not believed.
+            UpstreamUnreachableError: refused, no route, no such name, or one does not believe the other's certificate.
             UpstreamTimeoutError: it took longer than the connect timeout.
         """
         loop = asyncio.get_running_loop()
@@ -90,21 +96,25 @@ class Upstream:
                 f"the upstream's certificate is not believed: {error.verify_message}",
                 proxy_error="tls_certificate_error",
             ) from None
-        except ssl.SSLError:
+        except ssl.SSLError as error:
+            if is_alert(error):
+                raise refused_by_alert(error) from None
             raise UpstreamUnreachableError("no TLS connection came about", proxy_error="tls_protocol_error") from None
         except socket.gaierror:
             raise UpstreamUnreachableError("the upstream's name is not known", proxy_error="dns_error") from None
         except OSError:
             raise UpstreamUnreachableError("the upstream does not accept connections") from None
         if connection.is_closed:
-            raise UpstreamUnreachableError("the upstream ended the connection", proxy_error="connection_terminated")
+            raise connection.error or UpstreamUnreachableError(
+                "the upstream ended the connection", proxy_error="connection_terminated"
+            )
         self._all.add(connection)
         self._watch()
         return connection
 
     def take_back(self, connection: Connection) -> None:
         """Receive a connection that is idle again."""
-        if self._closed or self._is_outdated(connection):
+        if self._closed:
             connection.close()
             return
         connection.idle_since = self.now()

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from tests.fakes.raw_server import Link, Step
+
 PASSWORD: Final = "open-sesame-4711"
 
 
@@ -63,6 +65,26 @@ class Authority:
         issued = self._ca.issue_cert(name)
         (folder / "server.pem").write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
         issued.private_key_pem.write_to_path(folder / "server.key")
+
+
+def shake(context: ssl.SSLContext) -> Step:
+    """Do a TLS handshake, and leave the connection open whatever comes of it: an alert is sent, and can be read."""
+    arrived, leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
+    shaking = context.wrap_bio(arrived, leaving, server_side=True)
+
+    async def step(link: Link) -> None:
+        read = 0
+        while True:
+            await link.until(lambda: len(link.received) > read)  # noqa: B023 - it is awaited before more is read
+            read += arrived.write(bytes(link.received[read:]))
+            try:
+                shaking.do_handshake()
+            except ssl.SSLWantReadError:
+                await link.send(leaving.read())
+            except ssl.SSLError:
+                return await link.send(leaving.read())
+
+    return step
 
 
 def _even(digits: str) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import trustme
 
 from proxy.core.errors import ProxyError, UpstreamTimeoutError, UpstreamUnreachableError
 from proxy.core.origin import Origin
@@ -19,6 +18,7 @@ from proxy.net.exchange import Connection
 from proxy.net.runtime import Runtime
 from proxy.net.tls import TlsFiles, TlsSettings
 from proxy.net.upstream import Upstream
+from tests.fakes.certificates import Authority, shake
 from tests.fakes.clock import FakeClock
 from tests.fakes.raw_server import OK, RawServer, Step, close, request, send, when
 from tests.fakes.until import PATIENCE, until
@@ -368,21 +368,6 @@ async def test_a_hundred_callers_that_leave_leak_no_connection() -> None:
 # TLS
 
 
-class Authority:
-    """An authority of a test's own, and certificates that it signed."""
-
-    def __init__(self, folder: Path) -> None:
-        self._ca = trustme.CA()
-        self.file = folder / "ca.pem"
-        self._ca.cert_pem.write_to_path(self.file)
-
-    def context(self, *names: str) -> ssl.SSLContext:
-        """Return what a server of these names needs."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._ca.issue_cert(*names).configure_cert(context)
-        return context
-
-
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
@@ -400,6 +385,8 @@ class TlsServer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._writer = transport  # type: ignore[assignment]  # a stream's transport can write
+        if shown := transport.get_extra_info("peercert"):
+            self._ends.append(shown["serialNumber"])
         if self._greeting and self._writer is not None:
             self._writer.write(self._greeting)
 
@@ -431,7 +418,7 @@ async def tls_server(
 
 
 async def test_an_upstream_of_the_configured_authority_is_believed(authority: Authority) -> None:
-    context = authority.context("127.0.0.1", "localhost")
+    context = authority.server("127.0.0.1", "localhost")
     for host in ("127.0.0.1", "localhost"):
         async with tls_server(context) as (port, ends):
             async with pool(port, host=host, tls=TlsSettings(ca=authority.file).files) as one:
@@ -453,14 +440,92 @@ async def test_an_upstream_of_the_configured_authority_is_believed(authority: Au
 async def test_an_upstream_that_cannot_prove_itself_is_not_spoken_to(
     authority: Authority, name: str, host: str, known: bool
 ) -> None:
-    async with tls_server(authority.context(name)) as (port, _):
+    async with tls_server(authority.server(name)) as (port, _):
         error = await refused(port, host=host, tls=(TlsSettings(ca=authority.file) if known else TlsSettings()).files)
     assert isinstance(error, UpstreamUnreachableError)
     assert error.proxy_error == "tls_certificate_error"
 
 
+def client(folder: Path, authority: Authority) -> tuple[TlsSettings, str]:
+    """Write a new client certificate in place of the one before; return settings that name it, and its serial."""
+    shown = authority.client()
+    (folder / "client.pem").write_bytes(shown.chain + shown.key)
+    return TlsSettings(ca=authority.file, certificate=folder / "client.pem"), shown.serial
+
+
+async def test_a_client_certificate_is_shown_to_the_upstream(authority: Authority, tmp_path: Path) -> None:
+    tls, serial = client(tmp_path, authority)
+    async with tls_server(authority.server("127.0.0.1", asks=True)) as (port, seen), pool(port, tls=tls.files) as one:
+        assert await exchange(await one.upstream.connect()) == b"ok"
+        assert seen == [serial]
+
+
+async def test_another_name_than_the_address_is_asked_for_and_expected(authority: Authority) -> None:
+    tls = TlsSettings(ca=authority.file, server_name="api.example")
+    async with tls_server(authority.server("api.example")) as (port, _), pool(port, tls=tls.files) as one:
+        assert await exchange(await one.upstream.connect()) == b"ok"
+    async with tls_server(authority.server("127.0.0.1")) as (port, _):
+        assert (await refused(port, tls=tls.files)).proxy_error == "tls_certificate_error"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [(False, "wants a client certificate"), (True, "does not know the authority of our client certificate")],
+    ids=["none", "another authority's"],
+)
+async def test_an_upstream_that_refuses_our_certificate_is_unreachable_and_says_why(
+    authority: Authority, tmp_path: Path, version: ssl.TLSVersion, shown: bool, words: str
+) -> None:
+    tls = TlsSettings(ca=authority.file)
+    if shown:
+        (tmp_path / "other").mkdir()
+        given, _ = client(tmp_path, Authority(tmp_path / "other"))
+        tls = given.model_copy(update={"ca": authority.file})
+    theirs = authority.server("127.0.0.1", asks=True)
+    theirs.maximum_version = version
+    async with RawServer(scripts=[[shake(theirs)]]) as server, pool(server.port, tls=tls.files) as one:
+        with pytest.raises(UpstreamUnreachableError) as caught:
+            await exchange(await one.upstream.connect())
+        assert (caught.value.status, caught.value.proxy_error) == (502, "tls_alert_received")
+        assert words in caught.value.detail
+        await until(lambda: one.upstream.connections == 0)
+
+
+async def test_an_idle_connection_made_with_former_files_is_closed(authority: Authority, tmp_path: Path) -> None:
+    tls, first = client(tmp_path, authority)
+    async with tls_server(authority.server("127.0.0.1", asks=True)) as (port, seen), pool(port, tls=tls.files) as one:
+        await exchange(await one.upstream.connect())
+        await one.clock.advance(seconds=1.0)
+        assert one.upstream.connections == 1
+        _, second = client(tmp_path, authority)
+        assert tls.files.renew()
+        await one.clock.advance(seconds=0.2)
+        assert one.upstream.connections == 0
+        await exchange(await one.upstream.connect())
+        assert [serial for serial in seen if serial in (first, second)] == [first, second]
+
+
+async def test_a_busy_connection_made_with_former_files_finishes_and_is_not_used_again(
+    authority: Authority, tmp_path: Path
+) -> None:
+    tls, _ = client(tmp_path, authority)
+    async with tls_server(authority.server("127.0.0.1", asks=True)) as (port, _), pool(port, tls=tls.files) as one:
+        connection = await one.upstream.connect()
+        answered = connection.begin(head_only=False, timeout=60.0, informational=None)
+        client(tmp_path, authority)
+        assert tls.files.renew()
+        connection.write(GET)
+        connection.request_sent()
+        await answered
+        assert await connection.more() == b"ok"
+        connection.release()
+        assert one.upstream.idle() is None
+        assert connection.is_closed
+
+
 async def test_an_upstream_that_speaks_first_over_tls_is_closed_and_not_counted(authority: Authority) -> None:
-    context = authority.context("127.0.0.1")
+    context = authority.server("127.0.0.1")
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # there, what it says can come with the end of the handshake
     tls = TlsSettings(ca=authority.file).files
     async with tls_server(context, greeting=OK) as (port, ends), pool(port, tls=tls) as one:
@@ -476,7 +541,7 @@ async def test_a_body_that_lasts_until_the_end_is_not_whole_without_the_end_of_t
     # RFC 9112 §9.8: without a closure alert somebody on the way may have cut it.
     body = b"HTTP/1.1 200 OK\r\n\r\nuntil the end"
     async with (
-        tls_server(authority.context("127.0.0.1"), answer=body) as (port, _),
+        tls_server(authority.server("127.0.0.1"), answer=body) as (port, _),
         cutting(port) as (front, cut),
         pool(front, tls=TlsSettings(ca=authority.file).files) as one,
     ):
@@ -495,7 +560,7 @@ async def test_a_body_that_lasts_until_the_end_is_not_whole_without_the_end_of_t
 async def test_a_body_that_lasts_until_the_end_of_tls_is_whole(authority: Authority) -> None:
     body = b"HTTP/1.1 200 OK\r\n\r\nuntil the end"
     async with (
-        tls_server(authority.context("127.0.0.1"), answer=body, stays=False) as (port, _),
+        tls_server(authority.server("127.0.0.1"), answer=body, stays=False) as (port, _),
         pool(port, tls=TlsSettings(ca=authority.file).files) as one,
     ):
         assert await exchange(await one.upstream.connect()) == b"until the end"
@@ -504,7 +569,7 @@ async def test_a_body_that_lasts_until_the_end_of_tls_is_whole(authority: Author
 
 async def test_a_body_that_says_its_length_is_whole_without_the_end_of_tls(authority: Authority) -> None:
     async with (
-        tls_server(authority.context("127.0.0.1")) as (port, _),
+        tls_server(authority.server("127.0.0.1")) as (port, _),
         cutting(port) as (front, cut),
         pool(front, tls=TlsSettings(ca=authority.file).files) as one,
     ):
