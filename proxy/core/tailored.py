@@ -5,7 +5,7 @@ rendered once per token. They stand together, apart from what can be, so that a 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, Protocol
 
 from proxy.core.moment import Moment
@@ -35,10 +35,26 @@ class Prepared:
     """What the caller sent, by case-insensitive name, even if it is not sent on."""
     is_tls: bool
     moment: Moment
+    """The time that the signature says, and its nonce."""
     body: bytes | None = field(default=None, repr=False)
     """None: not here as a whole."""
     digests: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     """Hashes of the body, by the name of the hash function."""
+
+    @property
+    def url(self) -> str:
+        """Return the whole address."""
+        scheme = "https" if self.is_tls else "http"
+        return f"{scheme}://{self.host}{self.path}" + (f"?{self.query}" if self.query else "")
+
+    def with_more(self, lines: bytes, query: bytes) -> "Prepared":
+        """Return it with more header lines, each ending in CRLF, and more parameters."""
+        added = [line.partition(b": ") for line in lines.split(b"\r\n")[:-1]]
+        return replace(
+            self,
+            lines=(*self.lines, *((name.lower(), value) for name, _, value in added)),
+            query="&".join(filter(None, (self.query, query.decode("ascii")))),
+        )
 
 
 class Signed(NamedTuple):

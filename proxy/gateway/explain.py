@@ -12,17 +12,19 @@ from proxy.callers import KINDS
 from proxy.callers.base import CallerSettings
 from proxy.core.errors import ProxyError, RequestInvalidError, RouteNotFoundError
 from proxy.core.headers import TOKEN, encode_value
-from proxy.core.message import RequestHead
+from proxy.core.message import Injection, RequestHead
 from proxy.core.origin import parse_upstream
 from proxy.core.principal import Principal
 from proxy.core.route import RouteTable
 from proxy.core.secret import MASK, Secret, scrub
+from proxy.core.tailored import Tailored
 from proxy.core.token import Token
 from proxy.credentials.base import CredentialSettings
 from proxy.gateway.identify import identify
 from proxy.gateway.prepare import Preparer
 from proxy.gateway.receive import absolute_form, examine, has_dot_segment
 from proxy.gateway.settings import RouteSettings
+from proxy.gateway.tailor import settled
 from proxy.injectors import inject_all, make_injector
 
 _TARGET: Final = re.compile(r"/[!\"$-~]*")
@@ -36,6 +38,8 @@ class Outgoing:
     url: str
     headers: tuple[str, ...]
     """Names only: a value may be the caller's secret or the credential's."""
+    body: tuple[str, ...] = ()
+    """The fields that would be put into the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Explanation:
         if self.outgoing:
             yield f"would be sent: {self.outgoing.method} {self.outgoing.url}"
             yield from (f"  {name}: {MASK}" for name in self.outgoing.headers)
+            yield from (f"  {field} in the body: {MASK}" for field in self.outgoing.body)
 
 
 def head_of(method: str, url: str, headers: Sequence[str]) -> RequestHead:
@@ -157,11 +162,24 @@ def _outgoing(
     head: RequestHead, principal: Principal, route: RouteSettings, credentials: Iterable[CredentialSettings]
 ) -> Outgoing:
     origin, base = parse_upstream(route.upstream)
-    injectors = [make_injector(settings) for credential in credentials for settings in credential.inject]
-    injection = inject_all(injectors, Token(Secret(MASK), issued_at=0.0))
+    records = [settings.masked for credential in credentials for settings in credential.inject]
+    variables = {name: Secret(MASK) for settings in records for name in settings.names}
+    injection = inject_all(map(make_injector, records), Token(Secret(MASK), issued_at=0.0, variables=variables))
+    tailored = injection.tailored or Tailored()
+    injection = settled(injection, head, principal)
+    for signer in tailored.signers:
+        injection = injection.joined(_named(*signer.adds))
     preparer = Preparer(origin, base, route.match.path, strip_prefix=route.strip_prefix)
     sent = preparer.head(head, principal, injection, identifier=MASK, length=-1).decode("latin-1")
     first, *lines = sent.removesuffix("\r\n\r\n").split("\r\n")
     method, target, _ = first.split(" ")
     url = f"{origin.scheme}://{origin.authority}{target.replace(quote(MASK, safe=''), MASK)}"
-    return Outgoing(method, scrub(url), tuple(line.partition(":")[0] for line in lines))
+    fields = tuple(edit.field for edit in tailored.edits)
+    return Outgoing(method, scrub(url), tuple(line.partition(":")[0] for line in lines), fields)
+
+
+def _named(headers: Iterable[str], parameters: Iterable[str]) -> Injection:
+    """Return what has these names, its values masked."""
+    lines = "".join(f"{name}: {MASK}\r\n" for name in headers)
+    query = "&".join(f"{quote(name, safe='')}={quote(MASK, safe='')}" for name in parameters)
+    return Injection(lines=lines.encode("ascii"), query=query.encode("ascii"))

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator
 
@@ -33,14 +33,14 @@ class InjectorSettings(Settings):
         return frozenset()
 
     @property
-    def place(self) -> str | None:
-        """Return what it takes for itself within its kind: two that take the same are one too many. None: nothing."""
-        return None
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Return every place that it takes for itself: a kind and a name. Two that take the same are one too many."""
+        return ()
 
     @property
-    def places(self) -> tuple[tuple[str, str], ...]:
-        """Return every place that it takes for itself: a kind and a name."""
-        return () if self.place is None else ((self.kind, self.place),)
+    def masked(self) -> Self:
+        """Return it without the texts of which a part may be secret, to show where it puts something."""
+        return self
 
 
 def _timeless(template: Template) -> Template:
@@ -68,9 +68,14 @@ class PlacedSettings(InjectorSettings):
         return str(getattr(self, "name", ""))
 
     @property
-    def place(self) -> str | None:
-        """Return the name of the place, unless it is shared with others."""
-        return None if self.mode == "append" else self.name_of_place
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Return the place, unless it is shared with others."""
+        return () if self.mode == "append" else ((self.kind, self.name_of_place),)
+
+    @property
+    def masked(self) -> Self:
+        """Return it with the token alone as its value."""
+        return self.model_copy(update={"value": None})
 
 
 class Injector(ABC):
