@@ -13,6 +13,7 @@ from proxy.net.runtime import Runtime
 from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
 from proxy.tokens.source import Source
+from proxy.users.portal import Portal
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Graph:
     keys: KeyRing | None
     """All callers' keys; None: there is one caller, who knows its own."""
     sources: Mapping[str, Source]
+    portal: Portal | None = None
+    """What users' browsers reach; None: there are no users."""
 
 
 NO_GRAPH: Final = Graph({}, RouteTable(()), {}, None, {})
@@ -39,6 +42,7 @@ def build_graph(
     metrics: Metrics,
     events: EventLog,
     previous: Graph = NO_GRAPH,
+    portal: Portal | None = None,
 ) -> Graph:
     """Return the graph of these routes.
 
@@ -61,7 +65,8 @@ def build_graph(
     for name, plan in plans.items():
         if plan is not previous.plans.get(name):
             plan.watch()
-    return Graph(plans, table, callers, KeyRing(callers.values()) if len(callers) > 1 else None, sources)
+    keys = KeyRing(callers.values()) if len(callers) > 1 else None
+    return Graph(plans, table, callers, keys, sources, portal)
 
 
 def retire(old: Graph, new: Graph) -> None:

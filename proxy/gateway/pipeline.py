@@ -19,6 +19,7 @@ from proxy.core.errors import (
     RequestInvalidError,
     RouteNotFoundError,
 )
+from proxy.gateway import desk
 from proxy.gateway.body import body_of
 from proxy.gateway.forward import Exchange
 from proxy.gateway.graph import Graph
@@ -33,6 +34,7 @@ from proxy.gateway.replay import Sender
 from proxy.gateway.request import Request
 from proxy.net.runtime import Runtime
 from proxy.telemetry.events import EventLog, EventName
+from proxy.users.portal import PREFIX
 
 GATEWAY_FAILURES: Final = frozenset({502, 503, 504})
 """Answers of an upstream that count against it like no answer at all."""
@@ -84,6 +86,9 @@ class Pipeline:
         graph = self.graph
         head = receive(inbound)
         trace.identifier = request_id(head)
+        if head.path.startswith(PREFIX):
+            trace.refused(await desk.serve(graph.portal, inbound, head, trace.identifier))
+            return
         plan = trace.plan = graph.routes.match(head)
         if plan is None:
             raise RouteNotFoundError("no route matches this host, path, method and these headers")

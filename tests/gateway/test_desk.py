@@ -1,0 +1,78 @@
+"""What lies under the reserved prefix is answered by the portal or by nobody, and never goes upstream."""
+
+import json
+
+from proxy.users.portal import LONGEST_BODY, Answer, Call, Entry, Portal, told
+from tests.fakes.gateway_room import GatewayRoom, gateway
+from tests.fakes.raw_client import RawClient
+
+
+async def echo(call: Call) -> Answer:
+    return told({"rest": call.rest, "body": call.body.decode()})
+
+
+async def fail(call: Call) -> Answer:
+    raise RuntimeError(call.rest)
+
+
+async def cookies(call: Call) -> Answer:
+    return Answer(204, cookies=("a=1", "b=2"))
+
+
+PORTAL = Portal(
+    (Entry("GET", "see/", echo), Entry("POST", "say", echo), Entry("GET", "fail", fail), Entry("GET", "bake", cookies)),
+    "http://proxy.example",
+    (),
+)
+
+
+def with_portal(room: GatewayRoom) -> None:
+    room.graph = room.pipeline.graph = type(room.graph)(
+        room.graph.plans, room.graph.routes, room.graph.callers, room.graph.keys, room.graph.sources, PORTAL
+    )
+
+
+def request(method: str, path: str, body: bytes = b"", *lines: str) -> bytes:
+    head = [f"{method} /.countersign/{path} HTTP/1.1", "Host: proxy.example", *lines]
+    if body:
+        head.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+async def test_a_call_is_answered_and_the_connection_goes_on() -> None:
+    async with gateway() as (room, _), RawClient(room.port) as browser:
+        with_portal(room)
+        await browser.send(request("GET", "see/me"))
+        answer = await browser.answer()
+        assert (answer.status, json.loads(answer.body)["rest"]) == (200, "me")
+        assert answer.header("Cache-Control") == b"no-store"
+        await browser.send(request("POST", "say", b"hello"))
+        assert json.loads((await browser.answer()).body)["body"] == "hello"
+        await browser.send(request("GET", "bake"))
+        answer = await browser.answer()
+        assert answer.status == 204
+        assert [value for name, value in answer.headers if name == b"Set-Cookie"] == [b"a=1", b"b=2"]
+
+
+async def test_without_users_nothing_is_there_and_nothing_goes_upstream() -> None:
+    async with gateway() as (room, api), RawClient(room.port) as browser:
+        await browser.send(request("GET", "see/me"))
+        answer = await browser.answer()
+        assert (answer.status, json.loads(answer.body)["type"].rpartition("/")[2]) == (404, "route-not-found")
+        assert not api.links
+
+
+async def test_a_body_that_is_too_long_is_refused_before_it_is_all_here() -> None:
+    async with gateway() as (room, _), RawClient(room.port) as browser:
+        with_portal(room)
+        await browser.send(request("POST", "say", b"x" * (LONGEST_BODY + 1)))
+        assert (await browser.answer()).status == 413
+
+
+async def test_a_mistake_of_a_handler_is_answered_without_its_words() -> None:
+    async with gateway() as (room, _), RawClient(room.port) as browser:
+        with_portal(room)
+        await browser.send(request("GET", "fail"))
+        answer = await browser.answer()
+        assert answer.status == 500
+        assert room.lines.seen[-1]["status"] == 500
