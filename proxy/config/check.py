@@ -11,6 +11,7 @@ from proxy.config.outward import tls_faults
 from proxy.config.positions import Loc
 from proxy.config.schema import Config
 from proxy.config.sentences import closest
+from proxy.config.workflows import workflow_flaws
 from proxy.core.clock import SystemClock
 from proxy.core.origin import parse_upstream
 from proxy.core.seal import is_same_line
@@ -47,6 +48,8 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
         yield from _same_place(name, route, config.credentials)
         yield from _upstream(name, route)
         yield from _methods(name, route)
+    for loc, message, value in workflow_flaws(config.credentials, known["credentials"]):
+        yield Flaw(loc, message, value)
     yield from _twins(config.routes)
     for loc, fault in tls_faults(config, SystemClock.now()):
         yield Flaw(loc, fault.message, warning=fault.warning)
@@ -108,7 +111,7 @@ def _forgetful(config: Config) -> Iterator[Flaw]:
     if stores.KINDS[config.store.kind].holds_secrets:
         return
     for name, credential in config.credentials.items():
-        if credential.spends:
+        if credential.spends and not credential.starts_over:
             yield Flaw(
                 ("credentials", name),
                 "what it spends may work only once, and this store forgets at a restart what came in its place: "

@@ -9,9 +9,9 @@ with `steps`, from the beginning; if it fails in a way that may pass, it does no
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from proxy.core.clock import Clock
 from proxy.core.errors import FetchError, Reason
@@ -28,6 +28,11 @@ from proxy.credentials.workflow_names import Loc, brought_by, flaws_of, spent_by
 from proxy.credentials.workflow_run import COOKIES, Run, TokenMaker
 from proxy.credentials.workflow_steps import Step, StepSettings
 from proxy.net.endpoint import Endpoint
+
+
+def _listed(names: Any) -> Any:
+    return names if isinstance(names, list | tuple) else [names]
+
 
 Steps = Annotated[tuple[StepSettings, ...], Field(strict=False)]
 
@@ -51,8 +56,13 @@ class WorkflowSettings(CredentialSettings):
     cookies: Literal["keep", "ignore"] = "ignore"
     """keep: cookies that a reply sets go along with later requests to the same host, as with a browser; the variable
     COOKIES has them all."""
-    save_to: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """Credentials of this kind that get all variables, too, whenever there are new ones."""
+    save_to: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_listed),
+        Field(strict=False),
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    ] = ()
+    """A credential of this kind, or several, that get all variables too whenever a run has brought new ones."""
 
     @property
     def spent(self) -> frozenset[str]:

@@ -79,7 +79,9 @@ class TokenMaker:
     def expiry_at(self, token: Token) -> str | None:
         """Return what set that token's expiry, as a message may name it; None: nothing that is configured."""
         told = [name for name in (EXPIRES_IN, EXPIRES_AT) if token.variables.get(name)]
-        return f"the variable {told[0]}" if told else self._expiry and f"{self._expiry.place} of the last reply"
+        if told:
+            return f"the variable {told[0]}"
+        return None if self._expiry is None else f"{self._expiry.place} of the last reply"
 
     def make(self, run: Run) -> Token:
         """Return the token that the run makes, with all variables for the next one.

@@ -19,6 +19,7 @@ from proxy.credentials.condition import ConditionSettings, first_unmet
 from proxy.credentials.jar import Jar
 from proxy.credentials.reading import found_in
 from proxy.credentials.request import RequestSettings
+from proxy.credentials.unreadable import unreadable
 from proxy.extractors import AnyExtractor, make_extractor
 from proxy.extractors.base import ExtractError, FormatError, NotFoundError
 from proxy.net.endpoint import Endpoint, EndpointRequest
@@ -177,9 +178,12 @@ class Step:
             except NotFoundError:
                 continue
             except ExtractError as error:
-                if name not in self._optional:
-                    symptom = Symptom.NOT_JSON if isinstance(error, FormatError) else Symptom.VARIABLE_NOT_FOUND
-                    raise TokenRequestError(symptom, f"in the reply to {request.subject}, {name}: {error}") from None
+                if name in self._optional:
+                    continue
+                if isinstance(error, FormatError):
+                    raise unreadable(request.subject, reply, error, place.place) from None
+                sentence = f"in the reply to {request.subject}, {name}: {error}"
+                raise TokenRequestError(Symptom.VARIABLE_NOT_FOUND, sentence) from None
 
     def _see_that_none_is_missing(self, request: EndpointRequest, known: Collection[str]) -> None:
         for name, place in self._places.items():
