@@ -94,17 +94,51 @@ class CredentialView(View):
 class StepView(View):
     """One request of a test, and its reply. Texts that could be secret are masked; keys and numbers stand."""
 
+    name: str
+    """What the configuration calls the step; empty where there is but one."""
+    note: str | None
+    """Why the step was skipped; then there was no request."""
     method: str
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] | None
     sent: Any
     """The request's body, as a tree where it has one."""
     status: int | None
     """Null: there was no reply."""
     content_type: str
+    answered: Mapping[str, str] | None
+    """The reply's headers."""
     received: Any
-    """The reply's body, as a tree when it is JSON."""
+    """The reply's body, as a tree when it is JSON or a form."""
     seconds: float
+
+
+class CandidateView(View):
+    """Where in a reply something might stand that was not found."""
+
+    place: str
+    """A JSONPath, or the words of another extractor: `header X-Auth-Token`."""
+    type: str | None
+    """As what an expiry there would be read; null: it is the candidate for a token."""
+
+
+class SavedView(View):
+    """A variable that goes with the token."""
+
+    name: str
+    place: str
+    """Where it was looked for."""
+    found: bool
+
+
+class RenewalView(View):
+    """When a token would be replaced, in seconds from its arrival."""
+
+    earliest: float
+    """From then on it is stale: used, and replaced behind the requests. Each token's moment is drawn anew."""
+    latest: float
+    safety_window: float
+    """Seconds before its end in which it is stale in any case."""
 
 
 class DiagnosisView(View):
@@ -114,8 +148,8 @@ class DiagnosisView(View):
     """`ok`, `not-tried`, or a row of the troubleshooting table."""
     sentence: str
     remedy: str
-    candidates: tuple[str, ...]
-    """Paths in the reply where what was not found might stand."""
+    candidates: tuple[CandidateView, ...]
+    """Where in the reply what was not found might stand."""
 
 
 class TrialView(View):
@@ -133,6 +167,10 @@ class TrialView(View):
     """Where its expiry was found."""
     lifetime: float | None
     """Seconds; null: for ever, or there is no token."""
+    renewal: RenewalView | None
+    """Null: never, or there is no token."""
+    saved: tuple[SavedView, ...]
+    """What the reply brings beside the token."""
     clock_offset: float | None
     """Seconds by which the issuer's clock is ahead of this machine's; null: no reply said what time it is there."""
 

@@ -112,12 +112,21 @@ class Credential(ABC):
         self.endpoint = endpoint
         self.clock = clock
 
-    def watch_step(self, name: str, note: str) -> None:
+    def watch_step(self, name: str, note: str) -> None:  # noqa: B027 - most kinds have no steps
         """Learn that a step was not taken, and why; whoever wants to know puts a function of theirs here."""
 
     @property
     def token_at(self) -> str | None:
         """Return what its token is made of, as a message may name it; None: `reader` finds it in one place."""
+        return None
+
+    @property
+    def saved_at(self) -> Mapping[str, str]:
+        """Return where the variables that it saves stand, by name, as a message may name the places."""
+        return {}
+
+    def expiry_at(self, token: Token) -> str | None:
+        """Return where that token's expiry was found, as a message may name it; None: `reader` knows, or nowhere."""
         return None
 
     def secrets_in(self, reply: Reply) -> frozenset[str]:

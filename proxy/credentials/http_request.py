@@ -81,6 +81,11 @@ class HttpRequest(Credential):
         if settings.spends:
             self.lineage = (settings.request.place, *(settings.variables[name] for name in settings.sent_again))
 
+    @property
+    def saved_at(self) -> Mapping[str, str]:
+        """Return where the reply has them."""
+        return {name: extractor.place for name, extractor in self._save.items()}
+
     def secrets_in(self, reply: Reply) -> frozenset[str]:
         """Return the token and what is saved beside it."""
         return found_in(reply, self._reader.token, *self._save.values())

@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from proxy.core.message import Reply
 from proxy.core.secret import MASK, scrub
+from proxy.credentials.unreadable import outline
 from proxy.extractors.base import FormatError
 from proxy.extractors.json import parse
 from proxy.net.endpoint import EndpointRequest
@@ -15,23 +16,32 @@ from proxy.net.endpoint import EndpointRequest
 _DEPTH: Final = 8
 _BREADTH: Final = 50
 _MORE: Final = "..."
-_CANDIDATES: Final = 10
 
 _SHOWN: Final = frozenset({"error", "grant_type", "scope", "token_type"})
 """Keys of RFC 6749 whose texts are nobody's secret."""
 _LONGEST_SHOWN: Final = 100
 """Characters. A longer text is masked even there."""
-_SHORTEST_TOKEN: Final = 5
-"""Characters. A shorter text is not taken for a token that was missed."""
 _WORTH_TELLING: Final = 30.0
 """Seconds by which clocks differ before anybody needs to know."""
 _UNITS: Final = (("days", 86_400), ("h", 3600), ("min", 60))
 _PUBLIC_HEADERS: Final = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 
-_DATE: Final = re.compile(r"\d{4}-?\d\d-?\d\d(?:[T ].*)?")
-_PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LIKE_TOKEN: Final = re.compile(r"token|jwt|session|ticket|key|bearer|auth|sid|value", re.IGNORECASE)
-_LIKE_EXPIRY: Final = re.compile(r"exp|ttl|valid|until|life|age|timeout", re.IGNORECASE)
+
+_SECONDS: Final = re.compile(r"[0-9]{1,10}")
+_MOMENT: Final = re.compile(r"(?:[A-Z][a-z]{2}, )?[0-9]{1,2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
+_CODING: Final = re.compile(r"identity|x-gzip|gzip|deflate|br|zstd|compress|chunked", re.IGNORECASE)
+_HARMLESS: Final = {
+    "age": _SECONDS,
+    "content-encoding": _CODING,
+    "content-length": _SECONDS,
+    "date": _MOMENT,
+    "expires": _MOMENT,
+    "retry-after": re.compile(f"{_SECONDS.pattern}|{_MOMENT.pattern}"),
+    "transfer-encoding": _CODING,
+    "www-authenticate": re.compile(r"Basic|Bearer|Digest|DPoP|Negotiate|NTLM", re.IGNORECASE),
+}
+"""Headers of replies whose values may be shown, if they have this form."""
+_COOKIE: Final = re.compile(r"\s*([A-Za-z0-9_.~-]{1,60})\s*=")
 
 
 def show_address(request: EndpointRequest) -> str:
@@ -44,6 +54,20 @@ def show_address(request: EndpointRequest) -> str:
 def show_headers(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
     """Return the headers with every value masked but those that negotiate formats."""
     return {name: scrub(value) if name.lower() in _PUBLIC_HEADERS else MASK for name, value in headers}
+
+
+def show_answered(reply: Reply) -> dict[str, str]:
+    """Return the reply's headers: what is of a harmless form stands, of cookies the name, all else is masked."""
+    shown: dict[str, str] = {}
+    for name, value in reply.headers[:_BREADTH]:
+        form = _HARMLESS.get(name.lower())
+        text = value if form is not None and form.fullmatch(value) else MASK
+        if name.lower() == "content-type":
+            text = reply.media_type
+        elif name.lower() == "set-cookie" and (cookie := _COOKIE.match(value)):
+            text = f"{cookie[1]}={MASK}"
+        shown[name] = f"{shown[name]}, {text}" if name in shown else text
+    return {name: scrub(text) for name, text in shown.items()}
 
 
 def show_sent(request: EndpointRequest) -> Any:
@@ -64,7 +88,10 @@ def show_received(reply: Reply, hidden: Collection[str] = ()) -> Any:
     try:
         return mask(parse(reply), hidden)
     except FormatError:
-        return f"{MASK} ({len(reply.body)} bytes, {reply.media_type})" if reply.body else ""
+        pass
+    if reply.media_type == "application/x-www-form-urlencoded":
+        return mask(dict(parse_qsl(reply.text())), hidden)
+    return f"{MASK} ({len(reply.body)} bytes, {reply.media_type}): {outline(reply.text())}" if reply.body else ""
 
 
 def show_clocks(offset: float | None) -> str | None:
@@ -94,54 +121,3 @@ def mask(value: Any, hidden: Collection[str] = (), *, depth: int = 0, key: str =
         shown_items = [mask(child, hidden, depth=depth + 1) for child in value[:_BREADTH]]
         return shown_items + [_MORE] * (len(value) > _BREADTH)
     return MASK if str(value) in hidden else value
-
-
-def token_candidates(reply: Reply) -> tuple[str, ...]:
-    """Return the paths where a token might stand, the likeliest first."""
-    paths = [
-        (path, key) for path, key, value in _leaves(reply) if isinstance(value, str) and len(value) >= _SHORTEST_TOKEN
-    ]
-    return _likeliest(paths, _LIKE_TOKEN)
-
-
-def expiry_candidates(reply: Reply) -> tuple[str, ...]:
-    """Return the paths where an expiry might stand, the likeliest first."""
-    paths = [
-        (path, key)
-        for path, key, value in _leaves(reply)
-        if (isinstance(value, int | float) and not isinstance(value, bool) and value > 0)
-        or (isinstance(value, str) and (value.isdigit() or _DATE.fullmatch(value)))
-    ]
-    return _likeliest(paths, _LIKE_EXPIRY)
-
-
-def _likeliest(paths: list[tuple[str, str]], like: re.Pattern[str]) -> tuple[str, ...]:
-    ranked = sorted(paths, key=lambda pair: like.search(pair[1]) is None)
-    return tuple(path for path, _ in ranked[:_CANDIDATES])
-
-
-def _leaves(reply: Reply) -> Iterator[tuple[str, str, Any]]:
-    try:
-        document = parse(reply)
-    except FormatError:
-        return
-    yield from _walk(document, "$", "", 0)
-
-
-def _walk(value: Any, path: str, key: str, depth: int) -> Iterator[tuple[str, str, Any]]:
-    if depth > _DEPTH:
-        return
-    if isinstance(value, dict):
-        for name, child in value.items():
-            yield from _walk(child, path + _step(name), name, depth + 1)
-    elif isinstance(value, list):
-        for index, child in enumerate(value[:_BREADTH]):
-            yield from _walk(child, f"{path}[{index}]", key, depth + 1)
-    else:
-        yield path, key, value
-
-
-def _step(name: str) -> str:
-    if _PLAIN_KEY.fullmatch(name):
-        return f".{name}"
-    return f'["{name}"]' if "'" in name else f"['{name}']"

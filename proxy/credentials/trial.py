@@ -1,7 +1,7 @@
 """Tries a credential once, before anybody's request depends on it, and tells a person what happened and what to do.
 
-A credential with a lineage is not tried. What its fetch uses up may work only once, and a trial keeps nothing: the
-successor would be lost, and with it the way to any further token.
+A credential whose every fetch needs what the one before it brought is not tried. What it uses up may work only once,
+and a trial keeps nothing: the successor would be lost, and with it the way to any further token.
 """
 
 import json
@@ -10,22 +10,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from proxy.core.errors import FetchError
-from proxy.core.message import CLOCK_TOLERANCE, Reply
-from proxy.core.symptom import Symptom, TokenRequestError
-from proxy.core.token import Token
+from proxy.core.message import Reply
+from proxy.core.secret import scrub
+from proxy.core.symptom import TokenRequestError
+from proxy.core.token import Token, plan, safety_window
 from proxy.credentials.base import Credential
-from proxy.credentials.claims import ends_at
-from proxy.credentials.expiry import expires_at
+from proxy.credentials.diagnosis import Diagnosis, failed, succeeded
 from proxy.credentials.showing import (
-    expiry_candidates,
     show_address,
+    show_answered,
     show_clocks,
     show_headers,
     show_received,
     show_sent,
-    token_candidates,
 )
-from proxy.extractors.base import ExtractError
 from proxy.injectors import inject_all
 from proxy.injectors.base import InjectError
 from proxy.net.endpoint import Endpoint, EndpointRequest
@@ -33,41 +31,65 @@ from proxy.net.endpoint import Endpoint, EndpointRequest
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request and its reply, fit to be shown: texts masked, keys and numbers left."""
+    """One request and its reply, fit to be shown: texts masked, keys and numbers left; or why there was none."""
 
-    method: str
-    url: str
-    headers: dict[str, str]
-    sent: Any
+    name: str = ""
+    """What the configuration calls it; empty where there is but one."""
+    note: str | None = None
+    """Why it was skipped, or what else is to be said of it; then there was no request."""
+    method: str = ""
+    url: str = ""
+    headers: dict[str, str] | None = None
+    sent: Any = None
     """The body, as a tree where it has one; None: none."""
     status: int | None = None
     """None: there was no reply."""
     content_type: str = ""
+    answered: dict[str, str] | None = None
+    """The reply's headers."""
     received: Any = None
-    """The reply's body, as a tree when it is JSON."""
+    """The reply's body, as a tree when it is JSON or a form."""
     seconds: float = 0.0
 
     def lines(self) -> Iterator[str]:
         """Tell it to a person."""
-        yield f"{self.method} {self.url}"
-        yield from (f"  {name}: {value}" for name, value in self.headers.items())
+        title = f"step {self.name}: " if self.name else ""
+        if self.note is not None:
+            yield f"{title}{self.note}"
+            return
+        yield f"{title}{self.method} {self.url}"
+        yield from (f"  {name}: {value}" for name, value in (self.headers or {}).items())
         if self.sent is not None:
             yield f"  {json.dumps(self.sent)}"
         yield f"-> {self.status or 'no reply'} {self.content_type} after {self.seconds:.3f} s"
+        yield from (f"  {name}: {value}" for name, value in (self.answered or {}).items())
         if self.received is not None:
             yield f"  {json.dumps(self.received)}"
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """What happened, and what to do about it."""
+class Saved:
+    """A variable that goes with the token."""
 
-    code: str
-    """`ok`, `not-tried`, or a row of the troubleshooting table."""
-    sentence: str
-    remedy: str = ""
-    candidates: tuple[str, ...] = ()
-    """Paths in the reply where what was not found might stand."""
+    name: str
+    place: str
+    """Where it was looked for."""
+    found: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """When a token would be replaced, in seconds from its arrival."""
+
+    earliest: float
+    """From then on it is stale: used, and replaced behind the requests. Each token's moment is drawn anew."""
+    latest: float
+    safety_window: float
+    """Seconds before its end in which it is stale in any case."""
+
+    def __str__(self) -> str:
+        moments = f"{self.earliest:.0f} to {self.latest:.0f} s"
+        return f"{moments} after it came, behind the requests; safety window {self.safety_window:g} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +106,10 @@ class Trial:
     """Where its expiry was found."""
     lifetime: float | None = None
     """Seconds; None: for ever, or there is no token."""
+    renewal: Renewal | None = None
+    """None: never, or there is no token."""
+    saved: tuple[Saved, ...] = ()
+    """What the reply brings beside the token."""
     clock_offset: float | None = None
     """Seconds by which the issuer's clock is ahead of this machine's; None: no reply said what time it is there."""
 
@@ -93,43 +119,50 @@ class Trial:
         return self.token_at is not None
 
     def lines(self) -> Iterator[str]:
-        """Tell it to a person: every step, where token and expiry were found, the diagnosis."""
+        """Tell it to a person: every step, where things were found, when it will be renewed, the diagnosis."""
         for step in self.steps:
             yield from step.lines()
         if self.succeeded:
             lifetime = "does not expire" if self.lifetime is None else f"lives {self.lifetime:g} s"
             yield f"token:  found at {self.token_at}, fingerprint {self.token_fingerprint}"
             yield f"expiry: found at {self.expiry_at}; {lifetime}"
+        for one in self.saved:
+            yield f"saved:  {one.name} {'' if one.found else 'not '}found at {one.place}"
+        if self.renewal:
+            yield f"renews: {self.renewal}"
         if differing := show_clocks(self.clock_offset):
             yield f"clock:  {differing}"
         yield f"{self.diagnosis.code}: {self.diagnosis.sentence}"
         if self.diagnosis.candidates:
-            yield f"it might be at: {', '.join(self.diagnosis.candidates)}"
+            yield f"it might be at: {', '.join(map(str, self.diagnosis.candidates))}"
         if self.diagnosis.remedy:
             yield f"what to do: {self.diagnosis.remedy}"
 
 
 async def trial(credential: Credential) -> Trial:
     """Fetch a token once, without retries and without keeping it; nothing is sent that may work only once."""
-    if credential.lineage is not None:
+    if credential.settings.spends and not credential.settings.starts_over:
         return Trial(credential.name, (), _not_tried(credential.name))
     recorder = _Recorder(credential.endpoint, credential)
     twin = type(credential)(credential.name, credential.settings, recorder, credential.clock)
+    twin.watch_step = recorder.note  # type: ignore[method-assign]
     try:
         token = await twin.fetch(None)
         inject_all(credential.settings.injectors(), token)
     except (FetchError, InjectError) as error:
-        failure = _failure(error, recorder.reply)
-        return Trial(credential.name, tuple(recorder.steps), failure, clock_offset=recorder.clock_offset)
-    token_at, expiry_at, diagnosis = _found(twin, token, recorder.reply)
+        diagnosis = failed(error, recorder.reply)
+        return Trial(credential.name, tuple(recorder.steps), diagnosis, clock_offset=recorder.clock_offset)
+    places, diagnosis = succeeded(twin, token, recorder.reply)
     return Trial(
         credential.name,
         tuple(recorder.steps),
         diagnosis,
-        token_at,
+        places.token,
         token.value.fingerprint(),
-        expiry_at,
+        places.expiry,
         None if token.expires_at is None else token.expires_at - token.issued_at,
+        _renewal(token, credential.settings.safety_window),
+        tuple(Saved(name, place, name in token.variables) for name, place in twin.saved_at.items()),
         recorder.clock_offset,
     )
 
@@ -141,6 +174,14 @@ def _not_tried(name: str) -> Diagnosis:
         f"let the running proxy renew the token, for it keeps what it gets: POST /api/v1/credentials/{name}/refresh"
         " of the admin API, which also says why it got none",
     )
+
+
+def _renewal(token: Token, window: float | None) -> Renewal | None:
+    if token.expires_at is None:
+        return None
+    life = token.expires_at - token.issued_at
+    earliest, latest = (plan(token, window=window, jitter=jitter).stale_at - token.issued_at for jitter in (-1.0, 1.0))
+    return Renewal(earliest, latest, safety_window(life, window))
 
 
 class _Recorder(Endpoint):
@@ -157,55 +198,30 @@ class _Recorder(Endpoint):
     def clock_offset(self) -> float | None:
         return self.reply.clock_offset if self.reply else None
 
+    def note(self, name: str, note: str) -> None:
+        """Remember a step that was not taken."""
+        self.steps.append(Step(name, f"skipped: {scrub(note)}"))
+
     async def call(self, request: EndpointRequest) -> Reply:
         return await self.once(request)
 
     async def ask(self, request: EndpointRequest) -> Reply:
         started = self._clock.monotonic()
-        said = (request.method, show_address(request), show_headers(request.headers), show_sent(request))
+        said = (
+            request.step,
+            None,
+            request.method,
+            show_address(request),
+            show_headers(request.headers),
+            show_sent(request),
+        )
+        self.reply = None
         try:
             self.reply = reply = await self._endpoint.ask(request)
         except TokenRequestError:
             self.steps.append(Step(*said, seconds=self._clock.monotonic() - started))
             raise
-        heard = (reply.status, reply.media_type, show_received(reply, self._credential.secrets_in(reply)))
+        hidden = self._credential.secrets_in(reply)
+        heard = (reply.status, reply.media_type, show_answered(reply), show_received(reply, hidden))
         self.steps.append(Step(*said, *heard, seconds=self._clock.monotonic() - started))
         return reply
-
-
-def _failure(error: FetchError | InjectError, reply: Reply | None) -> Diagnosis:
-    if isinstance(error, InjectError):
-        return Diagnosis(Symptom.TOKEN_UNUSABLE.code, str(error), Symptom.TOKEN_UNUSABLE.remedy)
-    if not isinstance(error, TokenRequestError):
-        return Diagnosis(error.reason.value, str(error))
-    return _row(error.symptom, error.sentence, reply)
-
-
-def _row(symptom: Symptom, sentence: str, reply: Reply | None) -> Diagnosis:
-    candidates: tuple[str, ...] = ()
-    if reply and symptom in {Symptom.TOKEN_NOT_FOUND, Symptom.TOKEN_UNUSABLE}:
-        candidates = token_candidates(reply)
-    elif reply and symptom in {Symptom.EXPIRY_NOT_FOUND, Symptom.EXPIRY_WRONG}:
-        candidates = expiry_candidates(reply)
-    return Diagnosis(symptom.code, sentence, symptom.remedy, candidates)
-
-
-def _found(credential: Credential, token: Token, reply: Reply | None) -> tuple[str, str, Diagnosis]:
-    """Return where token and expiry were found, and the diagnosis of a success."""
-    reader = credential.reader
-    if reader is None or reply is None:
-        return "the configuration", "nowhere: it does not expire", Diagnosis("ok", "the token is written down")
-    own = "the token's own `exp`"
-    by_itself = own if ends_at(token.value.reveal(), reply) else "nowhere: five minutes are assumed"
-    fine = Diagnosis("ok", "the reply brings a token that can be used")
-    if reader.expiry is None:
-        return reader.token.place, by_itself, fine
-    try:
-        found = reader.expiry.extract(reply)
-    except ExtractError as error:
-        return reader.token.place, by_itself, _row(Symptom.EXPIRY_NOT_FOUND, str(error), reply)
-    expiry_at = f"{reader.expiry.place} ({reader.expiry_type})"
-    told = expires_at(found, reader.expiry_type, reply=reply, token="")
-    if token.expires_at is not None and told - token.expires_at > CLOCK_TOLERANCE:
-        expiry_at = f"{own}, which comes before {expiry_at}"
-    return reader.token.place, expiry_at, fine

@@ -128,7 +128,8 @@ async def test_a_test_shows_every_step_and_keeps_nothing(operator: Operator, pro
     assert (step["received"]["access_token"], step["received"]["expires_in"]) == ("***", 300)
     assert answer.json["succeeded"] is True
     assert (answer.json["token_at"], answer.json["lifetime"]) == ("json $.access_token", 300.0)
-    assert answer.json["clock_offset"] == 0
+    assert answer.json["renewal"] == {"earliest": 216.0, "latest": 240.0, "safety_window": 60.0}
+    assert (answer.json["saved"], answer.json["clock_offset"]) == ([], 0)
     assert answer.json["diagnosis"]["code"] == "ok"
     assert process.room.source.status().generation == 0
     assert not any(marker in answer.body.decode() for marker in (*server.issued, "MARKER"))
@@ -159,7 +160,7 @@ async def test_a_test_that_finds_no_token_says_where_it_might_stand(operator: Op
         answer = await operator.post(f"{BASE}/credentials/billing/test")
     assert (answer.status, answer.json["succeeded"]) == (200, False)
     assert answer.json["diagnosis"]["code"] == "token-not-found"
-    assert "$.access_token" in answer.json["diagnosis"]["candidates"]
+    assert {"place": "$.access_token", "type": None} in answer.json["diagnosis"]["candidates"]
 
 
 async def test_a_test_of_an_endpoint_that_is_not_there_says_so(operator: Operator, process: Process) -> None:

@@ -5,18 +5,16 @@ from typing import Any
 
 import pytest
 
-from proxy.core.json_path import JsonPath
 from proxy.core.message import Reply
 from proxy.core.secret import Secret
 from proxy.credentials.showing import (
-    expiry_candidates,
     mask,
     show_address,
+    show_answered,
     show_clocks,
     show_headers,
     show_received,
     show_sent,
-    token_candidates,
 )
 from proxy.net.endpoint import EndpointRequest
 
@@ -101,40 +99,41 @@ def test_what_is_sent_is_masked_however_short_it_is() -> None:
 
 def test_a_reply_that_is_no_tree_is_only_measured() -> None:
     page = Reply(200, (("Content-Type", "text/html; charset=utf-8"),), b"<html>s3cret", 0.0)
-    assert show_received(page) == "*** (12 bytes, text/html)"
+    assert show_received(page) == "*** (12 bytes, text/html): <html>x0xxxx"
     assert show_received(Reply(204, (), b"", 0.0)) == ""
 
 
-def test_candidates_are_paths_that_find_their_value_the_likeliest_first() -> None:
-    document = {
-        "user": "somebody",
-        "data": [{"session token": "s3cret-1"}],
-        "it's": "s3cret-2",
-        "ok": "yes",
-        "created": 1_700_000_000,
-        "issued": "2025-09-14T12:00:00Z",
-        "expires_in": "3600",
-        "flag": True,
-        "negative": -1,
+def test_a_reply_that_is_a_form_is_shown_as_a_tree() -> None:
+    form = Reply(200, (("Content-Type", "application/x-www-form-urlencoded"),), b"access_token=s3cret&scope=repo", 0.0)
+    assert show_received(form) == {"access_token": "***", "scope": "repo"}
+    assert show_received(form, {"repo"}) == {"access_token": "***", "scope": "***"}
+
+
+def test_the_headers_of_a_reply_are_masked_unless_they_have_a_harmless_form() -> None:
+    headers = (
+        ("Content-Type", "application/json; charset=s3cret"),
+        ("Date", "Fri, 15 Jan 2027 08:00:00 GMT"),
+        ("Retry-After", "120"),
+        ("Age", "s3cret"),
+        ("Content-Length", "s3cret"),
+        ("Set-Cookie", "sid=s3cret; Path=/s3cret"),
+        ("Set-Cookie", "s3cret"),
+        ("Set-Cookie", "csrf=s3cret"),
+        ("X-Auth-Token", "s3cret"),
+        ("Location", "https://login.example/s3cret"),
+        ("WWW-Authenticate", "Basic"),
+    )
+    assert show_answered(Reply(200, headers, b"", 0.0)) == {
+        "Content-Type": "application/json",
+        "Date": "Fri, 15 Jan 2027 08:00:00 GMT",
+        "Retry-After": "120",
+        "Age": "***",
+        "Content-Length": "***",
+        "Set-Cookie": "sid=***, ***, csrf=***",
+        "X-Auth-Token": "***",
+        "Location": "***",
+        "WWW-Authenticate": "Basic",
     }
-    assert token_candidates(reply(document))[:2] == ("$.data[0]['session token']", "$.user")
-    assert set(expiry_candidates(reply(document))) == {"$.created", "$.issued", "$.expires_in"}
-    assert expiry_candidates(reply(document))[0] == "$.expires_in"
-    for path in token_candidates(reply(document)):
-        assert len(JsonPath(path).find(document)) == 1
-
-
-def test_what_stands_too_deep_is_no_candidate() -> None:
-    deep: Any = {"token": "s3cret", "expires_in": 60}
-    for _ in range(500):
-        deep = {"a": deep}
-    assert token_candidates(reply(deep)) == expiry_candidates(reply(deep)) == ()
-
-
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 100_000, b"null", b"[]"])
-def test_a_reply_without_texts_has_no_candidates(body: bytes) -> None:
-    assert token_candidates(Reply(200, (), body, 0.0)) == ()
-    assert expiry_candidates(Reply(200, (), body, 0.0)) == ()
 
 
 @pytest.mark.parametrize("offset", [None, 0.0, 30.0, -30.0])

@@ -12,6 +12,7 @@ from proxy.credentials.basic import Basic, BasicSettings
 from proxy.credentials.http_request import HttpRequest, HttpRequestSettings
 from proxy.credentials.refresh_token import RefreshToken, RefreshTokenSettings
 from proxy.credentials.trial import Trial, trial
+from proxy.credentials.workflow import Workflow, WorkflowSettings
 from proxy.net.endpoint import Endpoint
 from tests.fakes.authorization_server import CLIENT, SECRET, AuthorizationServer
 from tests.fakes.clock import FakeClock
@@ -98,9 +99,9 @@ async def test_a_trial_asks_once_and_keeps_nothing(bench: Bench) -> None:
         (415, "", "wrong-content-type"),
         (429, "", "rate-limited"),
         (302, "", "redirect"),
-        (200, "<html>s3cret</html>", "not-json"),
-        (200, '{"access_token": ""}', "token-unusable"),
-        (200, '{"access_token": "s3cret\\nX: 1"}', "token-unusable"),
+        (200, "<html>s3cret</html>", "html-page"),
+        (200, '{"access_token": ""}', "token-empty"),
+        (200, '{"access_token": "s3cret\\nX: 1"}', "token-control-characters"),
         (200, '{"access_token": "abc", "expires_in": 0}', "expiry-wrong"),
         (200, '{"access_token": "abc", "expires_in": "s3cret"}', "expiry-wrong"),
     ],
@@ -121,7 +122,10 @@ async def test_each_row_of_the_troubleshooting_table_has_a_sentence_and_a_remedy
 async def test_a_token_in_another_place_is_pointed_to(bench: Bench) -> None:
     bench.server.knobs.body = json.dumps({"status": "success", "data": {"jwt": "s3cret-value"}})
     tried = await bench.attempt()
-    assert (tried.diagnosis.code, tried.diagnosis.candidates) == ("token-not-found", ("$.data.jwt", "$.status"))
+    assert (tried.diagnosis.code, [*map(str, tried.diagnosis.candidates)]) == (
+        "token-not-found",
+        ["$.data.jwt", "$.status"],
+    )
 
 
 async def test_an_expiry_in_another_place_is_pointed_to_and_the_token_still_serves(bench: Bench) -> None:
@@ -129,7 +133,10 @@ async def test_an_expiry_in_another_place_is_pointed_to_and_the_token_still_serv
     tried = await bench.attempt()
     assert (tried.succeeded, tried.lifetime) == (True, 300)
     assert tried.expiry_at == "nowhere: five minutes are assumed"
-    assert (tried.diagnosis.code, tried.diagnosis.candidates) == ("expiry-not-found", ("$.valid_for", "$.id"))
+    assert (tried.diagnosis.code, [*map(str, tried.diagnosis.candidates)]) == (
+        "expiry-not-found",
+        ["$.valid_for looks like seconds", "$.id looks like seconds"],
+    )
 
 
 async def test_a_jwt_s_own_expiry_is_named(bench: Bench) -> None:
@@ -151,6 +158,69 @@ async def test_a_token_that_ends_when_its_reply_says_so_needs_no_word(bench: Ben
     token = jwt.encode({"exp": int(bench.clock.now()) + 299}, "k" * 32, algorithm="HS256")
     bench.server.knobs.body = json.dumps({"access_token": token, "expires_in": 300})
     assert (await bench.attempt()).expiry_at == "json $.expires_in (seconds)"
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "window", "renewal"),
+    [
+        (1000, None, (720, 880, 60)),
+        (300, None, (216, 240, 60)),
+        (100, None, (72, 75, 25)),
+        (1000, "300s", (700, 700, 300)),
+        (100, "300s", (50, 50, 50)),
+    ],
+)
+async def test_it_is_told_when_the_token_would_be_renewed(
+    bench: Bench, lifetime: float, window: str | None, renewal: tuple[float, float, float]
+) -> None:
+    bench.server.knobs.lifetime = lifetime
+    tried = await bench.attempt(safety_window=window)
+    assert tried.renewal is not None
+    told = (tried.renewal.earliest, tried.renewal.latest, tried.renewal.safety_window)
+    assert told == pytest.approx(renewal)
+    assert (
+        f"renews: {renewal[0]} to {renewal[1]} s after it came, behind the requests; safety window {renewal[2]} s"
+        in (tuple(tried.lines()))
+    )
+
+
+async def test_every_saved_variable_is_named_with_its_place_and_never_its_value(bench: Bench) -> None:
+    bench.server.knobs.headers = {"X-CSRF-Token": "s3cret-csrf"}
+    save = {"CSRF": {"from": "header", "name": "X-CSRF-Token"}, "SID": {"from": "json", "path": "sid"}}
+    tried = await bench.attempt(save=save)
+    lines = tuple(tried.lines())
+    assert "saved:  CSRF found at header X-CSRF-Token" in lines
+    assert "saved:  SID not found at json $.sid" in lines
+    assert tried.steps[0].answered is not None
+    assert tried.steps[0].answered["X-CSRF-Token"] == "***"
+
+
+async def test_every_step_is_shown_and_a_skipped_one_with_its_reason(bench: Bench) -> None:
+    request = {"url": bench.server.url, "form": {"client_secret": "s3cret"}}
+    settings = WorkflowSettings.model_validate(
+        {
+            "kind": "workflow",
+            "allow_plain_http": True,
+            "steps": [
+                {
+                    "name": "login",
+                    "request": request,
+                    "extract": {"ACCESS_TOKEN": {"from": "json", "path": "access_token"}},
+                },
+                {"name": "second factor", "when": [{"variable": "OTP", "present": True}], "request": request},
+                {"name": "session", "request": {"url": bench.server.url, "headers": {"X": "{{ ACCESS_TOKEN }}"}}},
+            ],
+        }
+    )
+    tried = await trial(Workflow("main", settings, bench.endpoint, bench.clock))
+    lines = tuple(tried.lines())
+    assert (tried.succeeded, bench.server.count) == (True, 2)
+    assert lines[0] == f"step login: POST {bench.server.url}"
+    assert [line for line in lines if line.startswith("step second factor: skipped: `when` asks whether")] != []
+    assert f"step session: POST {bench.server.url}" in lines
+    assert [step.note is None for step in tried.steps] == [True, False, True]
+    assert "saved:  ACCESS_TOKEN found at json $.access_token of step login" in lines
+    assert not any(token in "\n".join(lines) for token in bench.server.issued)
 
 
 @pytest.mark.parametrize(("ahead", "side"), [(600.0, "ahead of"), (-600.0, "behind")])
