@@ -35,9 +35,9 @@ class Symptom(Enum):
     TLS_ISSUER = (
         "tls-issuer",
         _NETWORK,
-        "add the issuer to the authorities that this machine trusts, and have the service show its whole chain",
+        "name the issuer's authority as `ca` under `tls`, and have the service show its whole chain",
     )
-    TLS_CLIENT = "tls-client-certificate", _NETWORK, "give this credential a client certificate that the service knows"
+    TLS_CLIENT = "tls-client-certificate", _NETWORK, "give a `certificate` that the service accepts, under `tls`"
     TLS = "tls", _NETWORK, "check that scheme and port of `url` are those of a service that speaks TLS 1.2 or newer"
     TIMEOUT = "timeout", _NETWORK, "check that the service answers, or raise `timeout`"
     BROKEN_OFF = "broken-off", _NETWORK, "check the service and whatever stands before it"

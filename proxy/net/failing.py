@@ -1,6 +1,5 @@
 """What it means when a token endpoint could not be asked, or its answer could not be read."""
 
-import ssl
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Final
@@ -8,6 +7,7 @@ from typing import Any, Final
 import aiohttp
 
 from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.net.alert import refusal_of_ours
 
 _CERTIFICATES: Final = {
     9: (Symptom.TLS_EXPIRED, "showed a certificate that is not valid yet"),
@@ -20,17 +20,6 @@ _CERTIFICATES: Final = {
     64: (Symptom.TLS_HOST, "showed a certificate of another address"),
 }
 """By the numbers of OpenSSL's `X509_V_ERR_…` (openssl-verification-options(1))."""
-_WANTS_OURS: Final = frozenset(
-    {
-        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
-        "SSLV3_ALERT_HANDSHAKE_FAILURE",
-        "SSLV3_ALERT_BAD_CERTIFICATE",
-        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
-        "TLSV1_ALERT_UNKNOWN_CA",
-    }
-)
-"""OpenSSL's names for the alerts (RFC 8446 §6.2) by which a server refuses the certificate that it was shown, or says
-that it was shown none. Over TLS 1.3 a client has sent its request by then, and may only see the connection reset."""
 _FAILURES: Final[tuple[tuple[type[Exception], Symptom, str], ...]] = (
     (TimeoutError, Symptom.TIMEOUT, "did not answer in time"),
     (aiohttp.ClientConnectorDNSError, Symptom.DNS, "has a host name that does not resolve"),
@@ -77,11 +66,8 @@ def failure(subject: str, timeout: float, error: Exception, progress: Progress) 
         symptom, words = _too_slow(timeout, progress)
     elif isinstance(error, aiohttp.ClientConnectorCertificateError):
         symptom, words = _distrusted(error.certificate_error)
-    elif _wants_a_certificate(error):
-        symptom, words = (
-            Symptom.TLS_CLIENT,
-            "refused the handshake: most likely it wants a client certificate, or another one",
-        )
+    elif why := _refusal_of_ours(error):
+        symptom, words = Symptom.TLS_CLIENT, f"refused the TLS connection: {why}"
     return TokenRequestError(symptom, f"{subject} {words}")
 
 
@@ -99,9 +85,10 @@ def _distrusted(error: Exception) -> tuple[Symptom, str]:
     return symptom, f"{words} ({getattr(error, 'verify_message', 'unknown cause')})"
 
 
-def _wants_a_certificate(error: BaseException | None) -> bool:
+def _refusal_of_ours(error: BaseException | None) -> str | None:
+    """Return what the service has against our certificate, or the lack of one, whoever wrapped its alert."""
     while error is not None:
-        if isinstance(error, ssl.SSLError) and getattr(error, "reason", None) in _WANTS_OURS:
-            return True
+        if why := refusal_of_ours(error):
+            return why
         error = error.__cause__ or error.__context__ or getattr(error, "os_error", None)
-    return False
+    return None

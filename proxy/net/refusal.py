@@ -61,6 +61,11 @@ _BY_STATUS: Final = {
 _BY_CLASS: Final = {3: Symptom.REDIRECT, 4: Symptom.CLIENT_ERROR, 5: Symptom.PROVIDER}
 
 
+_CERTIFICATE_PAGES: Final = {
+    "No required SSL certificate was sent": "it wants a client certificate, and was shown none",
+    "The SSL certificate error": "it does not accept our client certificate",
+}
+"""What stands in nginx's pages for its own statuses 496 and 495, which it sends as 400."""
 _NAMED: Final = frozenset({Symptom.BAD_REQUEST, Symptom.CLIENT_ERROR})
 """Whose reply may say which parameter it is about."""
 _PARAMETERS: Final = frozenset(
@@ -101,10 +106,14 @@ def refusal(subject: str, reply: Reply, keys: Collection[str] = (), url: str = "
     """
     code = _oauth_error(reply) if reply.status in _OAUTH_STATUSES else ""
     named = _OAUTH.get(code)
-    symptom = named or _BY_STATUS.get(reply.status) or _BY_CLASS.get(reply.status // 100, Symptom.STATUS)
+    page = _certificate_page(reply)
+    usual = _BY_STATUS.get(reply.status) or _BY_CLASS.get(reply.status // 100, Symptom.STATUS)
+    symptom = named or (Symptom.TLS_CLIENT if page else usual)
     sentence = f"{subject} answered {reply.status} ({reply.media_type})" + (f": {code}" if named else "")
     wait = retry_after(reply)
-    if symptom is Symptom.REDIRECT:
+    if symptom is Symptom.TLS_CLIENT:
+        sentence += f": {page}"
+    elif symptom is Symptom.REDIRECT:
         sentence += f" and pointed to {_target(reply.header('Location'), url)}"
     elif symptom in _NAMED:
         sentence += _about(reply, keys)
@@ -116,6 +125,14 @@ def refusal(subject: str, reply: Reply, keys: Collection[str] = (), url: str = "
     error = TokenRequestError(symptom, sentence, retry_after=wait, unheeded=unheeded)
     error.clock_offset = reply.clock_offset
     return error
+
+
+def _certificate_page(reply: Reply) -> str:
+    """Return what a server says of our certificate that checks it once the request is there, as nginx does."""
+    if reply.status == 400 and "html" in reply.media_type:
+        text = reply.text()[:_LONGEST_TEXT]
+        return next((words for page, words in _CERTIFICATE_PAGES.items() if page in text), "")
+    return ""
 
 
 def _oauth_error(reply: Reply) -> str:

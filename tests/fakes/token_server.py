@@ -61,6 +61,8 @@ class Request:
     path_qs: str
     headers: dict[str, str]
     body: bytes
+    serial: str = ""
+    """Of the client's certificate, in upper-case hexadecimal digits; empty: it showed none."""
 
 
 class TokenServer:
@@ -149,7 +151,10 @@ class TokenServer:
         return self._fail() if self._is_failing() else self._answer()
 
     async def _receive(self, request: web.Request) -> Request:
-        received = Request(request.method, request.path_qs, dict(request.headers), await request.read())
+        shown = request.get_extra_info("peercert") or {}
+        sent = await request.read()
+        serial = shown.get("serialNumber", "")
+        received = Request(request.method, request.path_qs, dict(request.headers), sent, serial)
         self.requests.append(received)
         self._arrival.set()
         await self._open.wait()

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,10 @@ from proxy.core.errors import Reason
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.net.endpoint import BODY_LIMIT, Endpoint, EndpointRequest
 from proxy.net.session import open_session
+from proxy.net.tls import TlsSettings
+from tests.fakes.certificates import Authority, Shown, shake
 from tests.fakes.clock import HurriedClock
+from tests.fakes.raw_server import RawServer
 from tests.fakes.token_server import TokenServer
 
 
@@ -253,6 +257,74 @@ async def test_certificates_are_verified(endpoint: Endpoint, clock: HurriedClock
         trusting = Endpoint(clock, lambda: open_session(ours))
         assert (await trusting.call(post(server))).status == 200
         await trusting.close()
+
+
+def client(folder: Path, authority: Authority, name: str = "client") -> tuple[TlsSettings, Shown]:
+    """Write a new client certificate in place of the one before; return settings that name it."""
+    shown = authority.client()
+    (folder / f"{name}.pem").write_bytes(shown.chain)
+    (folder / f"{name}.key").write_bytes(shown.key)
+    return TlsSettings(ca=authority.file, certificate=folder / f"{name}.pem", key=folder / f"{name}.key"), shown
+
+
+async def test_each_call_shows_its_own_certificate_as_it_is_now(endpoint: Endpoint, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    one, first = client(tmp_path, authority)
+    other, second = client(tmp_path, authority, "other")
+    async with TokenServer(tls=authority.server("127.0.0.1", asks=True)) as server:
+        for tls in (one, other, one):
+            assert (await endpoint.call(post(server, tls=tls))).status == 200
+        assert [request.serial for request in server.requests] == [first.serial, second.serial, first.serial]
+        _, third = client(tmp_path, authority)
+        await endpoint.call(post(server, tls=one))
+        assert one.files.renew()
+        await endpoint.call(post(server, tls=one))
+        assert [request.serial for request in server.requests[3:]] == [first.serial, third.serial]
+
+
+async def test_a_call_with_tls_of_its_own_leaves_others_as_they_were(endpoint: Endpoint, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    async with TokenServer(tls=authority.server("127.0.0.1")) as server:
+        assert (await endpoint.call(post(server, tls=TlsSettings(ca=authority.file)))).status == 200
+        assert (await failure(endpoint, post(server))).symptom is Symptom.TLS_ISSUER
+
+
+async def test_a_server_of_another_name_is_believed_if_that_one_is_expected(endpoint: Endpoint, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    async with TokenServer(tls=authority.server("sts.example")) as server:
+        tls = TlsSettings(ca=authority.file, server_name="sts.example")
+        assert (await endpoint.call(post(server, tls=tls))).status == 200
+        assert (await failure(endpoint, post(server, tls=TlsSettings(ca=authority.file)))).symptom is Symptom.TLS_HOST
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"),
+    [(False, "wants a client certificate"), (True, "does not know the authority of our client certificate")],
+    ids=["none", "another authority's"],
+)
+async def test_a_server_that_refuses_our_certificate_says_why(
+    endpoint: Endpoint, tmp_path: Path, shown: bool, words: str
+) -> None:
+    authority = Authority(tmp_path)
+    tls = TlsSettings(ca=authority.file)
+    if shown:
+        (tmp_path / "other").mkdir()
+        given, _ = client(tmp_path, Authority(tmp_path / "other"))
+        tls = given.model_copy(update={"ca": authority.file})
+    async with RawServer(scripts=[[shake(authority.server("127.0.0.1", asks=True))]]) as server:
+        request = EndpointRequest("POST", server.url.replace("http:", "https:"), body=b"s3cret", tls=tls)
+        error = await failure(endpoint, request)
+    assert (error.symptom, error.unheeded) == (Symptom.TLS_CLIENT, True)
+    assert words in str(error)
+
+
+async def test_files_that_cannot_be_used_are_told_and_nobody_is_asked(
+    endpoint: Endpoint, server: TokenServer, tmp_path: Path
+) -> None:
+    tls = TlsSettings(ca=tmp_path / "none.pem")
+    error = await failure(endpoint, post(server, tls=tls))
+    assert "the files of `tls` cannot be used" in str(error)
+    assert server.count == 0
 
 
 async def test_plain_http_on_a_tls_address_is_a_tls_failure(endpoint: Endpoint, server: TokenServer) -> None:

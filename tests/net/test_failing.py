@@ -15,8 +15,9 @@ from cryptography.x509.oid import NameOID
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.net.endpoint import Endpoint, EndpointRequest
 from proxy.net.session import open_session
+from tests.fakes.certificates import shake
 from tests.fakes.clock import FakeClock
-from tests.fakes.raw_server import Link, RawServer, Step, head, send
+from tests.fakes.raw_server import RawServer, head, send
 from tests.fakes.token_server import TokenServer
 
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
@@ -125,26 +126,6 @@ async def test_an_issuer_that_nobody_knows_is_called_so(room: Room) -> None:
     )
 
 
-def shake(context: ssl.SSLContext) -> Step:
-    """Do a TLS handshake, and leave the connection open whatever comes of it."""
-    arrived, leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
-    shaking = context.wrap_bio(arrived, leaving, server_side=True)
-
-    async def step(link: Link) -> None:
-        read = 0
-        while True:
-            await link.until(lambda: len(link.received) > read)  # noqa: B023 - it is awaited before more is read
-            read += arrived.write(bytes(link.received[read:]))
-            try:
-                shaking.do_handshake()
-            except ssl.SSLWantReadError:
-                await link.send(leaving.read())
-            except ssl.SSLError:
-                return await link.send(leaving.read())
-
-    return step
-
-
 async def test_a_service_that_wants_a_client_certificate_is_understood(room: Room) -> None:
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     theirs.verify_mode = ssl.CERT_REQUIRED
@@ -154,7 +135,9 @@ async def test_a_service_that_wants_a_client_certificate_is_understood(room: Roo
     async with RawServer(scripts=[[shake(theirs)]]) as server:
         error = await room.failure(server.url.replace("http:", "https:"))
     assert (error.symptom, error.unheeded) == (Symptom.TLS_CLIENT, True)
-    assert error.sentence.endswith(" refused the handshake: most likely it wants a client certificate, or another one")
+    assert error.sentence.endswith(
+        " refused the TLS connection: most likely it wants a client certificate, or another one"
+    )
 
 
 async def test_a_service_that_speaks_no_tls_is_called_so(room: Room) -> None:

@@ -147,3 +147,19 @@ def test_a_date_to_wait_for_is_by_the_clock_of_who_names_it(ahead: str) -> None:
 
 def test_without_retry_after_there_is_none() -> None:
     assert retry_after(reply(503)) is None
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("No required SSL certificate was sent", "it wants a client certificate, and was shown none"),
+        ("The SSL certificate error", "it does not accept our client certificate"),
+    ],
+)
+def test_nginx_says_on_a_page_that_it_wants_another_certificate(title: str, words: str) -> None:
+    page = f"<html><head><title>400 {title}</title></head><body>s3cret</body></html>"
+    error = refusal("POST x", reply(400, page, Content_Type="text/html"))
+    assert (error.symptom, error.unheeded) == (Symptom.TLS_CLIENT, True)
+    assert error.sentence == f"POST x answered 400 (text/html): {words}"
+    assert refusal("POST x", reply(400, page, Content_Type="text/plain")).symptom is Symptom.BAD_REQUEST
+    assert refusal("POST x", reply(403, page, Content_Type="text/html")).symptom is Symptom.FORBIDDEN
