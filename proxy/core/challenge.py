@@ -8,9 +8,9 @@ what fits no grammar is left out, nothing raises, and what follows a quote that 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from proxy.core.headers import TOKEN
 from proxy.core.settings import Settings
@@ -78,15 +78,37 @@ def _add(challenge: Challenge, match: re.Match[str]) -> None:
     challenge.parameters.setdefault(name.lower(), value)
 
 
-Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False, min_length=1)]
+def _scheme(text: str) -> str:
+    if not TOKEN.fullmatch(text):
+        raise ValueError("a scheme is one word, such as Bearer")
+    return text
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _named(errors: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(errors) or not errors:
+        raise ValueError("name at least one error, such as invalid_token, and no empty one")
+    return errors
+
+
+Errors = Annotated[
+    tuple[str, ...],
+    Field(strict=False),
+    AfterValidator(_named),
+    BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...]),
+]
+"""One text, or a list of them."""
 
 
 class ChallengeSettings(Settings):
     """A challenge of the answer's `WWW-Authenticate`. What is named must all hold for one and the same challenge."""
 
-    scheme: Annotated[str, Field(pattern=rf"^{TOKEN.pattern}$")] | None = None
+    scheme: Annotated[str, AfterValidator(_scheme)] | None = None
     """Its scheme, in any case: `Bearer`, `DPoP`."""
-    error: Annotated[str, Field(min_length=1)] | Texts | None = None
+    error: Errors | None = None
     """Its `error`, or any of several: `invalid_token` (RFC 6750 §3.1)."""
 
     @model_validator(mode="after")
@@ -96,16 +118,24 @@ class ChallengeSettings(Settings):
         return self
 
 
+def _spelled_out(value: Any) -> Any:
+    return {"error": value} if isinstance(value, str) else value
+
+
+AnyChallenge = Annotated[
+    ChallengeSettings, BeforeValidator(_spelled_out, json_schema_input_type=ChallengeSettings | str)
+]
+"""A text stands for the `error` alone."""
+
+
 class ChallengeCondition:
     """Such settings, ready to be asked."""
 
     __slots__ = ("_errors", "_scheme")
 
-    def __init__(self, settings: ChallengeSettings | str) -> None:
-        """A text stands for the `error` alone."""
-        wanted = ChallengeSettings(error=settings) if isinstance(settings, str) else settings
-        self._scheme = wanted.scheme.lower() if wanted.scheme is not None else None
-        self._errors = (wanted.error,) if isinstance(wanted.error, str) else wanted.error
+    def __init__(self, settings: ChallengeSettings) -> None:
+        self._scheme = settings.scheme.lower() if settings.scheme is not None else None
+        self._errors = settings.error
 
     def fits(self, lines: Iterable[str]) -> bool:
         """Return whether a challenge of these WWW-Authenticate lines is the one that is meant."""

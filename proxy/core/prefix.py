@@ -49,10 +49,14 @@ class Prefix:
             return UNREADABLE
 
 
+def is_stream(headers: RawHeaders) -> bool:
+    """Return whether the body is of a kind that may pause for hours between two pieces."""
+    return any(kind.lower().startswith(_STREAMS) for kind in values_of(headers, b"content-type"))
+
+
 def is_readable(headers: RawHeaders) -> bool:
-    """Return whether a body of that kind may be waited for and, in its coding, be read."""
-    media_types = values_of(headers, b"content-type")
-    return _coding(headers) in _CODINGS and not any(kind.lower().startswith(_STREAMS) for kind in media_types)
+    """Return whether the body is in a coding that can be undone."""
+    return _coding(headers) in _CODINGS
 
 
 def values_of(headers: RawHeaders, wanted: bytes) -> list[str]:

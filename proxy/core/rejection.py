@@ -14,12 +14,12 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from proxy.core import prefix
-from proxy.core.challenge import ChallengeCondition, ChallengeSettings
+from proxy.core.challenge import AnyChallenge, ChallengeCondition
 from proxy.core.headers import TOKEN
 from proxy.core.json_path import JsonPath
 from proxy.core.message import RawHeaders
 from proxy.core.pattern import Pattern, PatternTimeoutError
-from proxy.core.prefix import Prefix, is_readable, values_of
+from proxy.core.prefix import Prefix, is_readable, is_stream, values_of
 from proxy.core.settings import Settings
 from proxy.core.statuses import Statuses, statuses_of
 
@@ -65,13 +65,13 @@ class RejectionSettings(Settings):
     """The answer's status code: `401`, `4xx`, `400-403`, or a list of these."""
     header: Annotated[str, AfterValidator(_header)] | None = None
     """A header of the answer: `X-Error`, or with its value `X-Error: expired`."""
-    www_authenticate: Annotated[str, Field(min_length=1)] | ChallengeSettings | None = None
+    www_authenticate: AnyChallenge | None = None
     """The `error` of a challenge in `WWW-Authenticate`, such as `invalid_token`, or `{scheme: Bearer, error: …}`."""
     json_path: Annotated[str, AfterValidator(_path)] | None = Field(default=None, alias="json")
     """A JSONPath into the answer's body; something other than null, false, 0 or an empty value stands there."""
     text: Annotated[str, AfterValidator(_pattern)] | None = None
     """A regular expression that is found in the answer's body."""
-    equals: Scalar | Annotated[tuple[Scalar, ...], Field(strict=False, min_length=1)] | None = None
+    equals: Scalar | Annotated[tuple[Scalar, ...], Field(strict=False)] | None = None
     """The very value that stands at `json`, or without `json` in `header`; or a list: any of them."""
     action: Literal["renew", "renew_only", "count", "pass"] = "renew"
     """What is done: renew the token and send the request again; renew it and pass this answer on; pass it on and count
@@ -82,6 +82,8 @@ class RejectionSettings(Settings):
         conditions = (self.status, self.header, self.www_authenticate, self.json_path, self.text)
         if all(condition is None for condition in conditions):
             raise ValueError("a rule needs a condition: status, header, www_authenticate, json or text")
+        if self.equals == ():
+            raise ValueError("the list of equals is empty; name the values that it is compared with")
         if self.equals is not None and self.json_path is None:
             if self.header is None or ":" in self.header:
                 raise ValueError("equals needs a json path or the name of a header to compare with")
@@ -111,6 +113,8 @@ class Verdict(NamedTuple):
 
 PASSED: Final = Verdict(Action.PASS)
 """No rule fits."""
+UNREADABLE: Final = Verdict(Action.PASS)
+"""No rule fits, though one might if the body were in a coding that can be undone."""
 NEEDS_BODY: Final = Verdict(None)
 """Show the first bytes of the body to `judge`."""
 
@@ -178,15 +182,18 @@ class Rejection:
 
     def verdict(self, status: int, headers: RawHeaders) -> Verdict:
         """Return what an answer's head says; NEEDS_BODY: show its first bytes to `judge`."""
+        passed = PASSED
         for rule in self._by_status.get(status, self._any):
             if rule.is_plain:
                 return rule.verdict
             if rule.fits_head(headers):
                 if not rule.wants_body:
                     return rule.verdict
-                if is_readable(headers):
-                    return NEEDS_BODY
-        return PASSED
+                if not is_stream(headers):
+                    if is_readable(headers):
+                        return NEEDS_BODY
+                    passed = UNREADABLE
+        return passed
 
     def judge(self, status: int, headers: RawHeaders, given: bytes | None) -> Verdict:
         """Return what an answer says; never NEEDS_BODY.

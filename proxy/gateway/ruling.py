@@ -9,13 +9,15 @@ is passed on, so a replay leaves it without an object; `pass` speaks for its cre
 from dataclasses import dataclass, field
 from typing import Final
 
-from proxy.core.rejection import NEEDS_BODY, PASSED, PREFIX_LIMIT, Action, Verdict
+from proxy.core.rejection import NEEDS_BODY, PASSED, PREFIX_LIMIT, UNREADABLE, Action, Verdict
 from proxy.gateway.forward import Exchange
 from proxy.gateway.plan import RoutePlan
 from proxy.gateway.signing import Signature
 from proxy.tokens.held import Held
 from proxy.tokens.source import Source
 
+UNREAD: Final = "unreadable"
+"""The reason in the log of an answer that was passed on because no rule could look into its body."""
 _BODILESS: Final = frozenset({204, 205, 304})
 _RENEWALS: Final = (Action.RENEW, Action.RENEW_ONLY)
 
@@ -36,7 +38,7 @@ class Ruling:
     counts: bool = False
     """Whether the answer, if it is passed on, is a failure of the route's breaker."""
     reason: str | None = None
-    """The rule that decided, as `check` would name its place: `billing.rejected_when[0]`."""
+    """The rule that decided, as `check` names its place, `billing.rejected_when[0]`; or `UNREAD`."""
 
 
 def suspected(plan: RoutePlan, exchange: Exchange, signature: Signature) -> Suspects:
@@ -75,5 +77,6 @@ async def rule(method: str, exchange: Exchange, suspects: Suspects) -> Ruling:
             ruling.counts = True
         if verdict.action is not None and verdict.rule is not None:
             said.setdefault(verdict.action, f"{source.name}.rejected_when[{verdict.rule}]")
-    ruling.reason = next((said[action] for action in Action if action in said), None)
+    unread = UNREAD if any(verdict is UNREADABLE for *_, verdict in suspects) else None
+    ruling.reason = next((said[action] for action in Action if action in said), unread)
     return ruling

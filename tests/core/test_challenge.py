@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from proxy.core.challenge import Challenge, ChallengeCondition, ChallengeSettings, challenges
+from proxy.core.challenge import AnyChallenge, Challenge, ChallengeCondition, ChallengeSettings, challenges
 
+SETTING = TypeAdapter[Any](AnyChallenge)
 ERROR = {"error": "invalid_token"}
 TOKEN = st.text("abcXYZ019!#$%&'*+.^_`|~-", min_size=1, max_size=6)
 TEXT = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=12)
@@ -79,7 +80,7 @@ def test_what_is_written_by_the_grammar_is_read_back(written: list[tuple[str, di
 def test_no_line_makes_it_raise(lines: list[str]) -> None:
     found = challenges(lines)
     assert all(one.scheme and one.scheme == one.scheme.lower() for one in found)
-    assert ChallengeCondition("invalid_token").fits(lines) in {True, False}
+    assert ChallengeCondition(ChallengeSettings(error=("invalid_token",))).fits(lines) in {True, False}
 
 
 @pytest.mark.parametrize(
@@ -111,11 +112,28 @@ def test_a_long_line_takes_no_longer_than_its_length_allows(line: str) -> None:
     ],
 )
 def test_one_challenge_must_have_all_that_is_named(settings: Any, line: str, fits: bool) -> None:
-    wanted = settings if isinstance(settings, str) else ChallengeSettings.model_validate(settings)
-    assert ChallengeCondition(wanted).fits([line]) is fits
+    assert ChallengeCondition(SETTING.validate_python(settings)).fits([line]) is fits
 
 
-@pytest.mark.parametrize("settings", [{}, {"scheme": ""}, {"scheme": "a b"}, {"error": ""}, {"error": []}, {"x": 1}])
-def test_a_condition_that_says_nothing_is_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        ChallengeSettings.model_validate(settings)
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [
+        ({}, "name the scheme or the error"),
+        ("", "at least one error"),
+        (3, "valid dictionary"),
+        ({"scheme": "a b"}, "one word, such as Bearer"),
+        ({"error": ""}, "at least one error"),
+        ({"error": []}, "at least one error"),
+        ({"eror": "x"}, "Extra inputs"),
+    ],
+)
+def test_a_condition_that_says_nothing_is_refused_once_and_with_the_remedy(settings: Any, remedy: str) -> None:
+    with pytest.raises(ValidationError, match=remedy) as caught:
+        SETTING.validate_python(settings)
+    assert caught.value.error_count() == 1
+
+
+def test_editors_are_told_of_the_short_form() -> None:
+    long, short = SETTING.json_schema()["anyOf"]
+    assert short == {"type": "string"}
+    assert long == {"$ref": "#/$defs/ChallengeSettings"}

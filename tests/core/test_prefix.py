@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from proxy.core.prefix import LIMIT, UNREADABLE, Prefix, is_readable, values_of
+from proxy.core.prefix import LIMIT, UNREADABLE, Prefix, is_readable, is_stream, values_of
 
 GZIP = ((b"Content-Encoding", b"gzip"),)
 DOCUMENT = b'{"error": "expired"}'
@@ -56,19 +56,25 @@ def test_what_cannot_be_read_is_neither_bytes_nor_text(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "readable"),
+    ("value", "stream"),
     [
-        (b"Content-Type", b"application/json", True),
-        (b"Content-Type", b"Text/Event-Stream; charset=utf-8", False),
-        (b"Content-Type", b"multipart/x-mixed-replace", False),
-        (b"Content-Encoding", b"GZIP", True),
-        (b"Content-Encoding", b"br", False),
-        (b"Content-Encoding", b"gzip, gzip", False),
-        (b"X-Other", b"br", True),
+        (b"application/json", False),
+        (b"Text/Event-Stream; charset=utf-8", True),
+        (b"application/x-ndjson", True),
+        (b"multipart/x-mixed-replace;boundary=x", True),
     ],
 )
-def test_streams_and_unknown_codings_are_not_waited_for(name: bytes, value: bytes, readable: bool) -> None:
-    assert is_readable(((name, value),)) is readable
+def test_a_stream_is_known_by_its_media_type(value: bytes, stream: bool) -> None:
+    assert is_stream(((b"Content-Type", value),)) is stream
+    assert not is_stream(((b"X-Type", value),))
+
+
+@pytest.mark.parametrize(
+    ("values", "readable"),
+    [([], True), ([b"GZIP"], True), ([b"br"], False), ([b"gzip, gzip"], False), ([b"gzip", b"br"], False)],
+)
+def test_a_coding_can_be_undone_or_not(values: list[bytes], readable: bool) -> None:
+    assert is_readable([(b"content-encoding", value) for value in values]) is readable
 
 
 def test_header_lines_are_found_in_any_case_and_in_order() -> None:

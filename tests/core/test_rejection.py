@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from proxy.core.pattern import Pattern, PatternTimeoutError
-from proxy.core.rejection import NEEDS_BODY, PASSED, PREFIX_LIMIT, Action, Rejection, RejectionSettings, Verdict
+from proxy.core.rejection import (
+    NEEDS_BODY,
+    PASSED,
+    PREFIX_LIMIT,
+    UNREADABLE,
+    Action,
+    Rejection,
+    RejectionSettings,
+    Verdict,
+)
 
 JSON = (b"Content-Type", b"application/json")
 EXPIRED = b'{"error": {"code": "SESSION_EXPIRED"}}'
@@ -266,8 +275,10 @@ def test_a_compressed_body_is_read(coding: bytes, pack: Callable[[bytes], bytes]
 def test_a_body_in_a_coding_that_cannot_be_read_passes(codings: tuple[bytes, ...]) -> None:
     headers = tuple((b"content-encoding", coding) for coding in codings)
     rejection = rules_of({"text": ""})
-    assert rejection.verdict(200, headers) is PASSED
+    assert rejection.verdict(200, headers) is UNREADABLE
     assert rejection.judge(200, headers, EXPIRED) is PASSED
+    assert rules_of({"status": 403, "text": ""}).verdict(200, headers) is PASSED
+    assert rules_of({"text": ""}, {"status": 200, "action": "count"}).verdict(200, headers) == (Action.COUNT, 1)
 
 
 def test_a_body_that_does_not_decode_refuses_nothing_whatever_the_pattern() -> None:
@@ -341,7 +352,7 @@ def test_no_answer_of_an_upstream_makes_it_raise(status: int, headers: list[tupl
         ({"status": 99}, "99 is not a status; write a number from 100 to 599, a class such as 4xx"),
         ({"status": 401, "www_authenticate": {}}, "name the scheme or the error"),
         ({"status": 401, "action": "retry"}, "'renew', 'renew_only', 'count' or 'pass'"),
-        ({"json": "$.a", "equals": []}, "at least 1 item"),
+        ({"json": "$.a", "equals": []}, "name the values that it is compared with"),
         ({"header": "X-Error", "equals": ["a", 1]}, "put quotes around"),
         ({"status": 401, "equal": 1}, "Extra inputs"),
     ],

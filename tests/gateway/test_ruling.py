@@ -112,3 +112,10 @@ async def test_an_answer_that_has_no_body_is_not_looked_into(method: str, status
     rules: Rules = [{"text": ""}, {"json": "$.a"}, {"status": [200, 204, 205, 304], "action": "count"}]
     assert told(await ruling_of(rules, [], answered, method=method)) == ([], [], True, "session.rejected_when[2]")
     assert answered.looks == 0
+
+
+@pytest.mark.parametrize(("second", "reason"), [([], "unreadable"), (UNAUTHORIZED, "second.rejected_when[0]")])
+async def test_that_a_body_could_not_be_read_is_the_reason_when_no_rule_decides(second: Rules, reason: str) -> None:
+    answered = Answered(401, {"Content-Encoding": "br"}, b"expired")
+    assert (await ruling_of([{"text": "expired"}], second, answered)).reason == reason
+    assert answered.looks == 0
