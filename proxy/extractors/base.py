@@ -1,7 +1,7 @@
 """The one verb of an extractor: find a value in a reply."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -28,6 +28,8 @@ class ExtractorSettings(Settings):
 
     from_: str = Field(alias="from")
     """Where to look: the kind of the extractor."""
+    default: str | int | Annotated[float, Field(allow_inf_nan=False)] | None = None
+    """The value when nothing stands there, or an empty text. Without one, that is an error."""
 
 
 class Extractor(ABC):
@@ -37,14 +39,42 @@ class Extractor(ABC):
     place: str
     """What it looks for, in the words of the configuration: `json $.access_token`."""
 
-    @abstractmethod
     def __init__(self, settings: ExtractorSettings) -> None:
-        """Make an extractor from the settings of its own kind."""
+        self._default = settings.default
 
     @abstractmethod
+    def find(self, reply: Reply) -> Found:
+        """Return what stands there.
+
+        Raises:
+            ExtractError: nothing does, or several things do, or it is not a text or number.
+        """
+
     def extract(self, reply: Reply) -> Found:
-        """Return the value.
+        """Return the value: what stands there, or else the default.
 
         Raises:
             ExtractError: there is none, or several, or it is not a text or number.
         """
+        return self.found(reply)[1]
+
+    def found(self, reply: Reply) -> tuple[str, Found]:
+        """Return where the value stands, as a message may name it, and the value.
+
+        Raises:
+            ExtractError: as of `extract`.
+        """
+        try:
+            found = self.find(reply)
+        except (NotFoundError, FormatError):
+            if self._default is None:
+                raise
+        else:
+            if self._default is None or not is_blank(found):
+                return self.place, found
+        return f"the default of {self.place}", self._default
+
+
+def is_blank(found: Found) -> bool:
+    """Return True for a text that is empty or nothing but white space."""
+    return isinstance(found, str) and not found.strip()

@@ -24,10 +24,11 @@ class Header(Extractor):
     Settings = HeaderSettings
 
     def __init__(self, settings: HeaderSettings) -> None:
+        super().__init__(settings)
         self._name = settings.name.lower()
         self.place = f"header {settings.name}"
 
-    def extract(self, reply: Reply) -> str:
+    def find(self, reply: Reply) -> str:
         """Return the header's value."""
         found = [value for name, value in reply.headers if name.lower() == self._name]
         if not found:

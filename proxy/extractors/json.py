@@ -30,10 +30,11 @@ class Json(Extractor):
     Settings = JsonSettings
 
     def __init__(self, settings: JsonSettings) -> None:
+        super().__init__(settings)
         self._path = JsonPath(settings.path)
         self.place = f"json {self._path.text}"
 
-    def extract(self, reply: Reply) -> Found:
+    def find(self, reply: Reply) -> Found:
         """Return the text or number at the path; a boolean is neither."""
         found = self._path.find(parse(reply))
         if not found or found == [None]:

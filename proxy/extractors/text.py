@@ -1,19 +1,16 @@
 """Finds a value in the body by a regular expression, or takes the whole body."""
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from proxy.core.message import Reply
-from proxy.extractors.base import Extractor, ExtractorSettings, NotFoundError
+from proxy.core.pattern import Pattern, PatternTimeoutError
+from proxy.extractors.base import ExtractError, Extractor, ExtractorSettings, NotFoundError
 
 
 def _checked(pattern: str) -> str:
-    try:
-        groups = re.compile(pattern).groups
-    except (re.error, RecursionError, OverflowError):
-        raise ValueError("the pattern is not a regular expression that Python's `re` understands") from None
+    groups = Pattern(pattern).groups
     if groups > 1:
         raise ValueError(f"the pattern has {groups} groups; keep one around the value, and write the others (?:...)")
     return pattern
@@ -25,7 +22,8 @@ class TextSettings(ExtractorSettings):
     from_: Literal["text"] = Field(alias="from")
     """Look at the body as text."""
     pattern: Annotated[str, AfterValidator(_checked)] | None = None
-    """A regular expression; its group, or else all that it matches, is the value. None: the whole body is."""
+    """A regular expression of Python's `re`; its group, or else all that it matches, is the value. None: the whole body
+    is. A search may take 50 ms."""
 
 
 class Text(Extractor):
@@ -34,14 +32,18 @@ class Text(Extractor):
     Settings = TextSettings
 
     def __init__(self, settings: TextSettings) -> None:
-        self._pattern = None if settings.pattern is None else re.compile(settings.pattern)
+        super().__init__(settings)
+        self._pattern = None if settings.pattern is None else Pattern(settings.pattern)
         self.place = "text" if settings.pattern is None else f"text /{settings.pattern}/"
 
-    def extract(self, reply: Reply) -> str:
+    def find(self, reply: Reply) -> str:
         """Return what the pattern's group matched, or the whole body."""
         if self._pattern is None:
             return reply.text()
-        match = self._pattern.search(reply.text())
+        try:
+            match = self._pattern.search(reply.text())
+        except PatternTimeoutError as error:
+            raise ExtractError(f"it is not known whether the body matches {self.place}: {error}") from None
         value = match and match[self._pattern.groups]
         if value is None:
             raise NotFoundError(f"the body does not match {self.place}")

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from proxy.core.message import Reply
+from proxy.extractors.base import ExtractError, NotFoundError
 from proxy.extractors.text import Text, TextSettings
 from tests.compliance.extractors import ExtractorCompliance, reply_of
 
@@ -37,5 +38,13 @@ def test_an_optional_group_that_matched_nothing_is_nothing() -> None:
 
 @pytest.mark.parametrize("pattern", ["(", "(a)(b)", "[z-a]", "a{99999999999}"])
 def test_a_bad_pattern_is_refused_when_it_is_loaded(pattern: str) -> None:
-    with pytest.raises(ValidationError, match="the pattern"):
+    with pytest.raises(ValidationError, match=r"the pattern has 2 groups|not a regular expression"):
         text(pattern=pattern)
+
+
+def test_a_search_that_was_given_up_is_an_error_that_says_so_and_no_default_hides_it() -> None:
+    with pytest.raises(
+        ExtractError, match=r"it is not known .* given up after 50 ms; make the pattern simpler"
+    ) as caught:
+        text(pattern="(a|aa)+$", default="x").extract(reply_of(b"a" * 60 + b"b"))
+    assert not isinstance(caught.value, NotFoundError)
