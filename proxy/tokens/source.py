@@ -10,37 +10,26 @@ everybody who waits gets its outcome. After a failure nobody departs until its w
 whose circuit is open. Generations only grow: what lands is newer than what was held before.
 """
 
-import asyncio
 import random as chance
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
-from typing import Final
 
-from proxy.core.breaker import Breaker, BreakerSettings
-from proxy.core.errors import FetchError, ProxyError, Reason, TokenUnavailableError
+from proxy.core.errors import ProxyError
 from proxy.core.rejection import Rejection
-from proxy.core.token import Token
 from proxy.credentials.base import Credential
 from proxy.injectors.base import Injector
 from proxy.net.runtime import Runtime
 from proxy.telemetry.counts import CredentialMetrics
 from proxy.telemetry.events import EventLog, EventName
 from proxy.tokens.account import Account
-from proxy.tokens.allowance import Allowance
-from proxy.tokens.failures import Failure
-from proxy.tokens.flight import Flight, land
-from proxy.tokens.gate import Gate, Permit
-from proxy.tokens.hand import Hand
+from proxy.tokens.flight import land
 from proxy.tokens.held import Held, renderer
-from proxy.tokens.outcome import Outcome, Replacement, Trigger
+from proxy.tokens.outcome import Trigger
 from proxy.tokens.record import TokenRecord
-from proxy.tokens.refresher import Refresher
 from proxy.tokens.renewal import Renewal, RenewalOutcome
+from proxy.tokens.replacer import Replacer
 from proxy.tokens.status import SourceStatus, status_of
 from proxy.tokens.vault import Vault
-
-BREAKER: Final = BreakerSettings()  # a token endpoint's circuit opens as a route's does by default
 
 
 class Source:
@@ -75,20 +64,24 @@ class Source:
         render = renderer(injectors, window=safety_window, renewable=credential.renewable, random=random)
         self.is_durable = durable = credential.lineage is not None
         self._account = Account(vault, key, identity, render=render, clock=runtime.clock, durable=durable)
-        self._refresher = Refresher(
-            credential, self._account, render=render, clock=runtime.clock, metrics=metrics, random=random
+        self._replacer = Replacer(
+            name,
+            credential,
+            self._account,
+            render=render,
+            runtime=runtime,
+            metrics=metrics,
+            events=events,
+            random=random,
         )
-        self._gate = Gate(name, Breaker(BREAKER), clock=runtime.clock, events=events, random=random)
-        self._allowance = Allowance()
-        self._flight: Flight[Held | Failure] = Flight(runtime, f"fetch {name}")
-        self._hand = Hand(name, runtime, metrics, self._replace_behind)
+        self._gate, self._hand = self._replacer.gate, self._replacer.hand
         self._closed = False
         if self.renewable:
             vault.follow(key, self)
         self.watch()
 
     def __repr__(self) -> str:
-        return f"<Source {self.name}, {self._hand!r}, generation {self._generation}, {self._flight!r}>"
+        return f"<Source {self.name}, {self._hand!r}, generation {self._generation}, {self._replacer!r}>"
 
     def watch(self) -> None:
         """Let a scrape read this source's state under its name; of several, the last to ask is read."""
@@ -108,7 +101,7 @@ class Source:
         if now < held.expires_at:
             self._metrics.stale += 1
             if not self._closed:
-                self._replace_behind()
+                self._replacer.behind()
             return held
         return None
 
@@ -122,7 +115,7 @@ class Source:
         held = self.current()
         if held is not None:
             return held
-        return await self._wait(self._hand.missing if self._hand.held is None else Trigger.EXPIRED)
+        return await self._replacer.wait(self._hand.missing if self._hand.held is None else Trigger.EXPIRED)
 
     async def renew(self, rejected: Held) -> Renewal:
         """Return another token than the one the upstream rejected, or why there is none.
@@ -133,16 +126,16 @@ class Source:
             return Renewal(RenewalOutcome.NOT_RENEWABLE)
         held = self._hand.held
         if held is not None and held.is_same_token_as(rejected):
-            if not self._allowance.is_left(self._clock.monotonic()):
+            if not self._replacer.allowance.is_left(self._clock.monotonic()):
                 return Renewal(RenewalOutcome.TOO_YOUNG)
             if self._hand.withdraw():
-                self._tell(EventName.TOKEN_REJECTED, held.token)
-            if self._flight.task is not None:  # else the flight that departs now does it
+                self._replacer.tell(EventName.TOKEN_REJECTED, held)
+            if self.is_fetching:  # else the flight that departs now does it
                 self._runtime.spawn(self._account.reject(held.token.generation), name=f"reject {self.name}")
         elif held is not None and self._now() < held.expires_at:
             return Renewal(RenewalOutcome.SUPERSEDED, held)
         try:
-            return Renewal(RenewalOutcome.RENEWED, await self._wait(Trigger.REJECTED))
+            return Renewal(RenewalOutcome.RENEWED, await self._replacer.wait(Trigger.REJECTED))
         except ProxyError as error:
             self._hand.make_do()
             return Renewal(RenewalOutcome.FAILED, error=error)
@@ -153,7 +146,7 @@ class Source:
         """Fetch a token that is part of the configuration, once, so that no request waits; a failure meets them."""
         if not self.renewable and self._hand.held is None:
             with suppress(ProxyError):
-                await self._wait(Trigger.FIRST)
+                await self._replacer.wait(Trigger.FIRST)
 
     async def refresh(self) -> Held:
         """Fetch a new token now, whatever is held and whatever failed before.
@@ -161,9 +154,9 @@ class Source:
         Raises:
             TokenUnavailableError: the fetch failed; the token that was held stays.
         """
-        if (task := self._flight.task) is not None:
+        if (task := self._replacer.task) is not None:
             await land(task)  # it may have asked before there was reason to
-        return await self._wait(Trigger.FORCED)
+        return await self._replacer.wait(Trigger.FORCED)
 
     async def revoke(self) -> None:
         """Forget the token, here and in the fleet. The next request fetches.
@@ -172,7 +165,7 @@ class Source:
             StoreError: others may still use it; here it is forgotten.
         """
         self._hand.forget()
-        while (task := self._flight.task) is not None:
+        while (task := self._replacer.task) is not None:
             await land(task)  # what it brings was asked for before, and goes the same way
             self._hand.forget()
         self._events.record("info", EventName.TOKEN_REVOKED, credential=self.name, generation=self._generation)
@@ -181,19 +174,28 @@ class Source:
 
     def status(self) -> SourceStatus:
         """Return what operators see."""
-        about = {"renewable": self.renewable, "is_fetching": self._flight.task is not None}
+        about = {"renewable": self.renewable, "is_fetching": self.is_fetching}
         return status_of(self.name, self._hand.held, self._gate, self._clock, generation=self._generation, **about)
 
-    def close(self) -> None:
-        """Begin nothing more behind requests. A flight in the air lands, and requests on the old graph are served."""
+    @property
+    def is_fetching(self) -> bool:
+        """Return True while a fetch is under way."""
+        return self._replacer.task is not None
+
+    def rest(self) -> None:
+        """Begin nothing more; a flight in the air lands. What stands in the store stays, for whoever comes next."""
         self._closed = True
         self._hand.close()
         self._vault.unfollow(self._account.key, self)
-        self._refresher.retire()
+
+    def close(self) -> None:
+        """Do the same for good. Requests on the old graph are served."""
+        self.rest()
+        self._replacer.retire()
 
     async def finish(self) -> None:
         """Let a fetch land that is under way, if what it brings cannot be had again."""
-        if self.is_durable and (task := self._flight.task) is not None:
+        if self.is_durable and (task := self._replacer.task) is not None:
             await land(task)
 
     def follow_on(self, former: "Source") -> None:
@@ -212,7 +214,7 @@ class Source:
                 self._hand.take(usable, even_if_unused=False)
                 self._gate.heard_success()
                 if was_rejected:
-                    self._allowance.spend(self._clock.monotonic(), record.generation)
+                    self._replacer.allowance.spend(self._clock.monotonic(), record.generation)
         elif account.is_withdrawn:
             self._hand.withdraw(for_good=account.record.is_revoked)
         if (failure := account.failure) is not None:
@@ -224,75 +226,6 @@ class Source:
         self._gate.relent()
         if (record := await self._account.catch_up()) is not None:
             self.hear(record)
-
-    # The flight
-
-    async def _wait(self, trigger: Trigger) -> Held:
-        if (task := self._flight.task) is None:
-            try:
-                task = self._depart(trigger)
-            except ProxyError:
-                self._metrics.negative += 1
-                raise
-        self._metrics.wait += 1
-        outcome = await land(task)
-        if isinstance(outcome, Held):
-            return outcome
-        if outcome is None:
-            raise TokenUnavailableError(Reason.INTERNAL, "the fetch was broken off", credential=self.name)
-        raise self._gate.refusal(outcome)
-
-    def _replace_behind(self) -> float | None:
-        """Begin to replace the token behind requests, or return for how many seconds that is of no use."""
-        if self._flight.task is None:
-            try:
-                self._depart(Trigger.STALE)
-            except ProxyError as refusal:
-                return refusal.retry_after or 0.0
-        return None
-
-    def _depart(self, trigger: Trigger) -> asyncio.Task[Held | Failure]:
-        permit = self._gate.enter(forced=trigger is Trigger.FORCED)
-        return self._flight.depart(self._lead(trigger, self._generation, permit))
-
-    async def _lead(self, trigger: Trigger, than: int, permit: Permit) -> Held | Failure:
-        fail = partial(self._gate.failed, permit)
-        try:
-            outcome = await self._refresher.replace(trigger, than, fail)
-        except Exception as error:
-            failure = fail(FetchError(Reason.INTERNAL, f"{type(error).__name__} while fetching: a fault of ours"))
-            self._settle_for(failure)
-            raise  # the runtime reports it with its trace
-        except BaseException:
-            self._gate.left(permit)
-            raise
-        return self._land(outcome, trigger, permit)
-
-    def _land(self, outcome: Outcome, trigger: Trigger, permit: Permit) -> Held | Failure:
-        if not isinstance(outcome, Replacement):
-            if not outcome.ours:
-                self._gate.left(permit)
-                self._gate.heard_failure(outcome.failure)
-            self._settle_for(outcome.failure)
-            return outcome.failure
-        self._hand.take(outcome.held, even_if_unused=trigger is not Trigger.STALE)
-        if trigger is Trigger.REJECTED:
-            self._allowance.spend(self._clock.monotonic(), self._generation)
-        if outcome.fetched:
-            self._tell(EventName.TOKEN_FETCHED, outcome.held.token, reason=trigger.value)
-            self._gate.succeeded(permit, had_failed=outcome.had_failed)
-        else:
-            self._gate.left(permit)
-            self._gate.heard_success()
-        return outcome.held
-
-    def _settle_for(self, failure: Failure) -> None:
-        self._hand.look_again_in(failure.until - self._clock.monotonic())
-        self._hand.make_do()
-
-    def _tell(self, event: EventName, token: Token, reason: str | None = None) -> None:
-        mark, record = token.value.fingerprint(), self._events.record
-        record("info", event, credential=self.name, reason=reason, generation=token.generation, fingerprint=mark)
 
     @property
     def _generation(self) -> int:

@@ -113,7 +113,7 @@ async def nothing(world: World) -> None:
 
 
 async def leader_cancelled(world: World) -> None:
-    task = world.room.source._flight.task
+    task = world.room.source._replacer.task
     if task is not None:  # else the point was one of telling the fleet of the rejection
         task.cancel()
 

@@ -98,7 +98,9 @@ async def test_silence_ends_at_the_timeout(notice: Notice, receiver: Receiver) -
     receiver.hold()
     async with asyncio.timeout(2):
         miss = await attempt(notice, receiver, timeout=0.05)
-    assert miss == Miss("network", f"POST 127.0.0.1:{receiver.port} did not answer in time (0.05 s)")
+    assert miss == Miss(
+        "network", f"POST 127.0.0.1:{receiver.port} accepted the connection, but did not answer in time (0.05 s)"
+    )
 
 
 async def test_a_receiver_that_is_not_there_is_told_without_its_path(notice: Notice, receiver: Receiver) -> None:

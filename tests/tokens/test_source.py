@@ -518,9 +518,9 @@ async def test_no_secret_is_shown_anywhere(room: TokenRoom) -> None:
     await room.source.obtain()
     objects = [room.source, held, renewal, room.source.status(), room.store, room.source._gate.breaker]
     objects += [
-        room.source._flight,
+        room.source._replacer,
         room.source._gate,
-        room.source._refresher,
+        room.source._replacer._refresher,
         room.source._hand,
         room.source._account,
         room.vault,
