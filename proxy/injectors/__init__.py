@@ -11,13 +11,22 @@ from proxy.injectors.aws_sigv4 import AwsSigv4
 from proxy.injectors.base import Injector, InjectorSettings
 from proxy.injectors.body import Body
 from proxy.injectors.cookie import Cookie
+from proxy.injectors.cookies import Cookies
 from proxy.injectors.header import Header
 from proxy.injectors.hmac import Hmac
 from proxy.injectors.query import Query
 
 KINDS: Final[Table[type[Injector]]] = Table(
     "proxy.injectors",
-    {"header": Header, "query": Query, "cookie": Cookie, "body": Body, "hmac": Hmac, "aws_sigv4": AwsSigv4},
+    {
+        "header": Header,
+        "query": Query,
+        "cookie": Cookie,
+        "cookies": Cookies,
+        "body": Body,
+        "hmac": Hmac,
+        "aws_sigv4": AwsSigv4,
+    },
 )
 
 AnyInjector = Annotated[InjectorSettings, OneOf(KINDS)]

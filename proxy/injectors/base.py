@@ -43,7 +43,8 @@ class InjectorSettings(Settings):
         return self
 
 
-def _timeless(template: Template) -> Template:
+def timeless(template: Template) -> Template:
+    """Return a template that can be written once for each token. Raises ValueError: it says the time."""
     if template.needs_moment:
         raise ValueError("this is written once for each token; the time and random numbers belong to `kind: hmac`")
     return template
@@ -52,7 +53,7 @@ def _timeless(template: Template) -> Template:
 class PlacedSettings(InjectorSettings):
     """What is said of a value that goes into one named place."""
 
-    value: Annotated[Template, AfterValidator(_timeless)] | None = None
+    value: Annotated[Template, AfterValidator(timeless)] | None = None
     """What goes there; by default `{{ TOKEN }}`. The variables that the credential saves may stand in it, too."""
     mode: Literal["replace", "append", "keep"] = "replace"
     """replace drops the caller's own copy, append sends both, keep sends the caller's own if there is one."""
