@@ -1,0 +1,100 @@
+"""Of a credential's users those who were here lately have their sources in memory, and the others lose nothing."""
+
+import asyncio
+
+import pytest
+
+from proxy.core.errors import TokenUnavailableError
+from proxy.telemetry.counts import CredentialMetrics
+from proxy.tokens.pool import Pool
+from proxy.tokens.source import Source
+from tests.fakes.token_room import TokenRoom, permanent
+
+
+class PoolRoom:
+    """A pool whose users each have a room of their own, on one store."""
+
+    def __init__(self, most: int = 3) -> None:
+        self.first = TokenRoom()
+        self.rooms: dict[str, list[TokenRoom]] = {}
+        self.metrics = self.first.counts
+        self.pool = Pool("billing", "identity", self._make, self.metrics, most=most)
+
+    async def _make(self, user: str, counts: CredentialMetrics) -> Source:
+        room = TokenRoom(store=self.first.store, clock=self.first.clock)
+        room.source._metrics = counts
+        self.rooms.setdefault(user, []).append(room)
+        await asyncio.sleep(0)
+        if user == "unlucky":
+            raise TokenUnavailableError(permanent().reason, "no", credential="billing")
+        return room.source
+
+
+@pytest.fixture
+def room() -> PoolRoom:
+    return PoolRoom()
+
+
+async def test_a_users_source_is_made_once(room: PoolRoom) -> None:
+    assert room.pool.current("ann") is None
+    made = await asyncio.gather(*(room.pool.obtain("ann") for _ in range(20)))
+    assert len(set(map(id, made))) == 1
+    assert room.pool.current("ann") is made[0]
+    assert len(room.pool) == 1
+    assert "1 users" in repr(room.pool)
+
+
+async def test_users_have_sources_of_their_own(room: PoolRoom) -> None:
+    assert await room.pool.obtain("ann") is not await room.pool.obtain("ben")
+    assert len(room.pool.sources()) == 2
+
+
+async def test_the_one_unused_for_longest_goes_when_there_are_too_many(room: PoolRoom) -> None:
+    for user in ("ann", "ben", "cat"):
+        await room.pool.obtain(user)
+    room.pool.current("ann")
+    await room.pool.obtain("dan")
+    assert room.pool.current("ben") is None
+    assert all(room.pool.current(user) for user in ("ann", "cat", "dan"))
+
+
+async def test_one_that_is_fetching_stays_until_it_is_done(room: PoolRoom) -> None:
+    source = await room.pool.obtain("ann")
+    room.rooms["ann"][0].credential.hold()
+    fetching = asyncio.create_task(source.obtain())
+    await room.first.clock.settle()
+    for user in ("ben", "cat", "dan", "eve"):
+        await room.pool.obtain(user)
+    assert room.pool.current("ann") is source
+    room.rooms["ann"][0].credential.release()
+    await fetching
+    assert len(room.pool) == 3
+
+
+async def test_what_a_source_held_that_went_is_found_in_the_store_by_the_next(room: PoolRoom) -> None:
+    held = await (await room.pool.obtain("ann")).obtain()
+    room.pool.dismiss("ann")
+    assert room.pool.current("ann") is None
+    again = await (await room.pool.obtain("ann")).obtain()
+    assert again.token.value == held.token.value
+    assert [one.credential.count for one in room.rooms["ann"]] == [1, 0]
+
+
+async def test_what_was_counted_stays_counted(room: PoolRoom) -> None:
+    source = await room.pool.obtain("ann")
+    await source.obtain()
+    for _ in range(3):
+        source.current()
+    before = room.metrics.results()
+    room.pool.close()
+    assert len(room.pool) == 0
+    assert room.metrics.results() == before
+    assert before["hit"] == 3
+
+
+async def test_a_source_that_cannot_be_made_leaves_nothing_behind(room: PoolRoom) -> None:
+    with pytest.raises(TokenUnavailableError):
+        await room.pool.obtain("unlucky")
+    assert len(room.pool) == 0
+    room.pool.dismiss("unlucky")
+    assert room.metrics.results() == {"hit": 0, "stale": 0, "wait": 0, "negative": 0}
