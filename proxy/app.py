@@ -162,8 +162,8 @@ class App:
             except Exception as error:  # noqa: BLE001 - whatever our mistake is, what is in use goes on
                 self._refuse(sources)
                 self._task_failed("reload", error)
-            for place in await renew(self.config):
-                self.events.record("info", EventName.TLS_RENEWED, detail=f"{place}: new connections use the new files")
+            for places in await renew(self.config):
+                self.events.record("info", EventName.TLS_RENEWED, detail=places)
 
     def _watch_too(self, files: Mapping[Path, str]) -> None:
         """Try again when one of these changes, or appears: it may be the cure."""

@@ -37,13 +37,16 @@ def tls_faults(config: BaseModel, now: float) -> Iterator[tuple[Loc, Fault]]:
 
 
 async def renew(config: BaseModel) -> list[str]:
-    """Take up what the files hold now; return the places of the settings that go on with something else.
+    """Take up what the files hold now; return, for each that hold something else, the places that name them.
 
     Where the files cannot be used, what was in use before still is: whoever loads the configuration is told why.
     """
-    renewed = []
+    places: dict[TlsSettings, list[str]] = {}
     for loc, settings in tls_settings(config):
+        places.setdefault(settings, []).append(".".join(map(str, loc)))
+    renewed = []
+    for settings, named in places.items():
         with suppress(TlsError):
             if await asyncio.to_thread(settings.files.renew):
-                renewed.append(".".join(map(str, loc)))
+                renewed.append(", ".join(named))
     return renewed

@@ -30,7 +30,7 @@ class Symptom(Enum):
     TLS_SELF_SIGNED = (
         "tls-self-signed",
         _NETWORK,
-        "let this machine trust the service's own authority; if there should be none, somebody may stand in between",
+        "name the service's own authority as `ca` under `tls`; if there should be none, somebody may stand in between",
     )
     TLS_ISSUER = (
         "tls-issuer",

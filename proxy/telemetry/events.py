@@ -34,7 +34,7 @@ class EventName(StrEnum):
     CONFIG_REFUSED = "config_refused"
     """A changed configuration has errors, listed in `detail`; the one before stays in use."""
     TLS_RENEWED = "tls_renewed"
-    """A changed certificate, key or list of authorities is in use for new connections; `detail` says where."""
+    """A changed certificate, key or list of authorities is in use for new connections; `detail` names the settings."""
     TOKEN_FETCHED = "token_fetched"  # noqa: S105 - an event, not a password
     """A new token is in use; `reason` says why it was fetched, `generation` and `fingerprint` which one it is."""
     REFRESH_FAILED = "refresh_failed"

@@ -89,7 +89,7 @@ def test_a_password_that_is_not_here_is_no_wrong_password(
 
 async def test_changed_files_are_taken_up_and_told_once(tmp_path: Path, authority: Authority) -> None:
     settings = TlsSettings(certificate=tmp_path / "client.pem", key=tmp_path / "client.key")
-    part = Part(steps=(step(settings),))
+    part = Part(steps=(step(settings), step(settings)))
     before = settings.files.context
     assert await renew(part) == []
     new = authority.client()
@@ -97,6 +97,6 @@ async def test_changed_files_are_taken_up_and_told_once(tmp_path: Path, authorit
     assert await renew(part) == []
     assert settings.files.context is before
     write(tmp_path, new)
-    assert await renew(part) == ["steps.0.from"]
+    assert await renew(part) == ["steps.0.from, steps.1.from"]
     assert await renew(part) == []
     assert settings.files.context is not before
