@@ -78,10 +78,14 @@ _LINKS: Final = {
     "secret": "text or list of texts",
     "scope": "text or list of texts",
     "json": "any JSON",
-    "equals": "text, number or truth value",
+    "equals": "text, number, truth value, or list of these",
 }
 """Where a key's value has a section of its own, or no type that a word would do for."""
-_OTHER_LINKS: Final[Mapping[tuple[type[BaseModel], str], str]] = {(RedisSettings, "tls"): "[mapping](#redis-tls)"}
+_OTHER_LINKS: Final[Mapping[tuple[type[BaseModel], str], str]] = {
+    (RedisSettings, "tls"): "[mapping](#redis-tls)",
+    (RejectionSettings, "status"): "status, class, range, or list of these",
+    (RejectionSettings, "www_authenticate"): "text or mapping",
+}
 """The same, of keys that mean something else in these records."""
 _FORMS: Final = {
     TypeAdapter(Duration).json_schema()["pattern"]: "duration",
