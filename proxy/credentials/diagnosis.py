@@ -15,6 +15,7 @@ from proxy.credentials.base import Credential
 from proxy.credentials.candidates import Candidate, expiry_candidates, reads_like_milliseconds, token_candidates
 from proxy.credentials.claims import ends_at
 from proxy.credentials.expiry import ExpiryError, expires_at
+from proxy.credentials.reading import TokenReader
 from proxy.extractors.base import ExtractError, Found
 from proxy.injectors.base import InjectError
 
@@ -74,21 +75,32 @@ def succeeded(credential: Credential, token: Token, reply: Reply | None) -> tupl
     reader = credential.reader
     if reader is None:
         return Places(credential.token_at or "the configuration", credential.expiry_at(token) or own), fine
-    if reader.expiry is None or reader.expiry_type is None:
-        return Places(reader.token.place, own), fine
+    at = _token_at(reader, reply)
+    if reader.expiry is None:
+        return Places(at, own), fine
+    told = None
     try:
-        found = reader.expiry.extract(reply)
-        told = expires_at(found, reader.expiry_type, reply=reply, token="")
+        told = reader.expiry.find(reply)
+        if told.found is None:
+            return Places(at, own), fine
+        ends = expires_at(told.found, told.type, reply=reply, token="")
     except ExtractError as error:
-        return Places(reader.token.place, own), _row(Symptom.EXPIRY_NOT_FOUND, f"{error}; {_counts(own)}", reply)
+        return Places(at, own), _row(Symptom.EXPIRY_NOT_FOUND, f"{error}; {_counts(own)}", reply)
     except ExpiryError as error:
-        sentence = f"the reply has at {reader.expiry.place} {error}; {_counts(own)}"
-        return Places(reader.token.place, own), _row(Symptom.EXPIRY_WRONG, sentence, reply)
-    place = f"{reader.expiry.place} ({reader.expiry_type})"
-    if token.expires_at is not None and told - token.expires_at > CLOCK_TOLERANCE:
-        return Places(reader.token.place, f"{own}, which comes before {place}"), fine
-    doubt = _doubt(found, reader.expiry_type, told - reply.received_at)
-    return Places(reader.token.place, place), _row(Symptom.EXPIRY_DOUBTFUL, doubt, reply) if doubt else fine
+        sentence = f"the reply has at {told.place if told else 'no place'} {error}; {_counts(own)}"
+        return Places(at, own), _row(Symptom.EXPIRY_WRONG, sentence, reply)
+    place = f"{told.place} ({told.type})"
+    if token.expires_at is not None and ends - token.expires_at > CLOCK_TOLERANCE:
+        return Places(at, f"{own}, which comes before {place}"), fine
+    doubt = _doubt(told.found, told.type, ends - reply.received_at)
+    return Places(at, place), _row(Symptom.EXPIRY_DOUBTFUL, doubt, reply) if doubt else fine
+
+
+def _token_at(reader: TokenReader, reply: Reply) -> str:
+    try:
+        return reader.token.found(reply)[0]
+    except ExtractError:
+        return reader.token.place
 
 
 def _row(symptom: Symptom, sentence: str, reply: Reply | None) -> Diagnosis:

@@ -4,9 +4,9 @@ import unicodedata
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from proxy import extractors
 from proxy.core.kinds import OneOf, Table
@@ -17,6 +17,7 @@ from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.token import NO_VARIABLES, Token
 from proxy.credentials.expiry import ExpiryError, ExpiryType, SpentError, expires_at
 from proxy.credentials.unreadable import unreadable
+from proxy.extractors.alternatives import Alternatives
 from proxy.extractors.base import ExtractError, Extractor, ExtractorSettings, FormatError, Found, NotFoundError
 
 LONGEST_TOKEN: Final = 16 * 1024
@@ -41,6 +42,8 @@ class TokenExpirySettings(ExpirySettings):
     """Look into the token itself."""
     type: Literal["jwt"]
     """The token is a JWT whose `exp` counts."""
+    default: None = None
+    """None goes with it; a place before it in a list may be asked first."""
 
 
 def _kind(settings: type[Settings]) -> type:
@@ -65,17 +68,91 @@ def _of_the_token(given: Any) -> Any:
     return given
 
 
-AnyExpiry = Annotated[ExpirySettings, OneOf(EXPIRIES, told_apart_by="from"), BeforeValidator(_of_the_token)]
-"""A settings field that takes any extractor with the type of what it finds, or `{type: jwt}`."""
+def _one_or_several(given: Any) -> Any:
+    return [_of_the_token(one) for one in given] if isinstance(given, list) else _of_the_token(given)
+
+
+Expiries = ExpirySettings | tuple[ExpirySettings, ...]
+"""Where an expiry may stand: one place, or several in the order in which they are asked."""
+
+
+def _in_order(places: Expiries) -> Expiries:
+    extractors.default_last(places)
+    if isinstance(places, tuple) and any(place.from_ == "token" for place in places[:-1]):
+        raise ValueError("`type: jwt` without `from` ends the search: put it last")
+    return places
+
+
+AnyExpiry = Annotated[
+    Expiries,
+    OneOf(EXPIRIES, told_apart_by="from", or_several=True),
+    BeforeValidator(_one_or_several),
+    AfterValidator(_in_order),
+]
+"""A settings field that takes any extractor with the type of what it finds, `{type: jwt}`, or a list of them."""
+
+
+class Told(NamedTuple):
+    """What a reply says of an expiry."""
+
+    place: str
+    """Where, as a message may name it."""
+    found: Found | None
+    """None: nothing stands there; if it is the token that was asked, its `exp` does."""
+    type: ExpiryType
+
+
+class ExpiryPlaces:
+    """The places where an expiry may stand, each with the type of what stands there."""
+
+    def __init__(self, settings: Expiries) -> None:
+        several = settings if isinstance(settings, tuple) else (settings,)
+        self._types = {extractors.make_extractor(one): one.type for one in several if one.from_ != "token"}
+        self._alternatives = Alternatives(tuple(self._types))
+        self._last = several[-1]
+        self.place = " or ".join([one.place for one in self._types] + ["the token"] * self._asks_token)
+
+    @property
+    def _asks_token(self) -> bool:
+        return self._last.from_ == "token"
+
+    def find(self, reply: Reply) -> Told:
+        """Return what the first place says that says something.
+
+        Raises:
+            ExtractError: none does, or one says what is no text or number.
+        """
+        if not self._types:
+            return Told(self.place, None, self._last.type)
+        try:
+            if len(self._types) == 1:
+                (extractor,) = self._types
+                return Told(*extractor.found(reply), self._types[extractor])
+            extractor, place, found = self._alternatives.first(reply)
+        except (NotFoundError, FormatError):
+            if not self._asks_token:
+                raise
+            return Told("the token", None, self._last.type)
+        return Told(place, found, self._types[extractor])
+
+    def told(self, reply: Reply) -> Told:
+        """Return what `find` does; a provider may leave an expiry out (RFC 6749 §5.1).
+
+        Raises:
+            ExtractError: a place says what is no text or number.
+        """
+        try:
+            return self.find(reply)
+        except NotFoundError:
+            return Told(self.place, None, self._last.type)
 
 
 class TokenReader:
     """Made once from the settings `token` and `expiry`."""
 
-    def __init__(self, token: ExtractorSettings, expiry: ExpirySettings | None) -> None:
+    def __init__(self, token: extractors.Places, expiry: Expiries | None) -> None:
         self.token = extractors.make_extractor(token)
-        self.expiry = None if expiry is None or expiry.from_ == "token" else extractors.make_extractor(expiry)
-        self.expiry_type: ExpiryType | None = None if expiry is None else expiry.type
+        self.expiry = None if expiry is None else ExpiryPlaces(expiry)
 
     def read(self, subject: str, reply: Reply, variables: Mapping[str, Secret] = NO_VARIABLES) -> Token:
         """Return the token that the reply brings. `subject` is the request as a message may name it.
@@ -93,10 +170,14 @@ class TokenReader:
 
     def _read(self, subject: str, reply: Reply) -> Token:
         value = self._value(subject, reply)
+        told = None
         try:
-            at = expires_at(self._expiry(reply), self.expiry_type, reply=reply, token=value)
-        except (ExpiryError, ExtractError) as error:
-            place = f" at {self.expiry.place}" if self.expiry and not isinstance(error, SpentError) else ""
+            told = self.expiry.told(reply) if self.expiry else None
+            at = expires_at(told and told.found, told and told.type, reply=reply, token=value)
+        except ExtractError as error:
+            raise TokenRequestError(Symptom.EXPIRY_WRONG, f"in the reply to {subject} {error}") from None
+        except ExpiryError as error:
+            place = f" at {told.place}" if told and not isinstance(error, SpentError) else ""
             raise TokenRequestError(Symptom.EXPIRY_WRONG, f"the reply to {subject} has{place} {error}") from None
         return Token(Secret(value), issued_at=reply.received_at, expires_at=at)
 
@@ -109,13 +190,6 @@ class TokenReader:
             raise TokenRequestError(Symptom.TOKEN_NOT_FOUND, f"in the reply to {subject} {error}") from None
         except UnusableError as error:
             raise TokenRequestError(error.symptom, f"the reply to {subject} has {error}") from None
-
-    def _expiry(self, reply: Reply) -> Found | None:
-        """Return what stands where the expiry should; a provider may leave it out (RFC 6749 §5.1)."""
-        try:
-            return None if self.expiry is None else self.expiry.extract(reply)
-        except NotFoundError:
-            return None
 
 
 def found_in(reply: Reply, *places: Extractor) -> frozenset[str]:

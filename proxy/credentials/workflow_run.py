@@ -11,10 +11,9 @@ from proxy.core.template import Template, UndefinedVariableError
 from proxy.core.token import Token
 from proxy.credentials.expiry import ExpiryError, ExpiryType, expires_at
 from proxy.credentials.jar import Jar
-from proxy.credentials.reading import ExpirySettings, clean
+from proxy.credentials.reading import Expiries, ExpiryPlaces, clean
 from proxy.credentials.workflow_steps import Brought
-from proxy.extractors import make_extractor
-from proxy.extractors.base import ExtractError, Found, NotFoundError
+from proxy.extractors.base import ExtractError, Found
 
 EXPIRES_IN: Final = "EXPIRES_IN"
 EXPIRES_AT: Final = "EXPIRES_AT"
@@ -65,11 +64,10 @@ class Run:
 class TokenMaker:
     """Makes tokens of runs. `brought` are the variables that steps bring."""
 
-    def __init__(self, token: Template, expiry: ExpirySettings | None, brought: frozenset[str]) -> None:
+    def __init__(self, token: Template, expiry: Expiries | None, brought: frozenset[str]) -> None:
         self.template = token
         self._brought = brought
-        self._expiry = None if expiry is None or expiry.from_ == "token" else make_extractor(expiry)
-        self._type: ExpiryType | None = None if expiry is None else expiry.type
+        self._expiry = None if expiry is None else ExpiryPlaces(expiry)
 
     @property
     def token_at(self) -> str:
@@ -113,12 +111,10 @@ class TokenMaker:
         if told or run.last is None:
             return
         try:
-            found = None if self._expiry is None else self._expiry.extract(run.last)
-        except NotFoundError:
-            found = None
+            said = None if self._expiry is None else self._expiry.told(run.last)
         except ExtractError as error:
             raise TokenRequestError(Symptom.EXPIRY_WRONG, f"the last reply has {error}") from None
-        yield self._expiry.place if self._expiry else "the token", found, self._type, None
+        yield said.place if said else "the token", said and said.found, said and said.type, None
 
     def _counts(self, name: str, run: Run) -> bool:
         """Tell whether the variable speaks of this token: what was said of a former one does not."""

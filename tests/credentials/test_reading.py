@@ -16,17 +16,17 @@ from proxy.core.message import Reply
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.token import Token
 from proxy.credentials.expiry import DEFAULT_LIFETIME
-from proxy.credentials.reading import LONGEST_TOKEN, AnyExpiry, TokenReader, clean
-from proxy.extractors import AnyExtractor
+from proxy.credentials.reading import EXPIRIES, LONGEST_TOKEN, AnyExpiry, Expiries, TokenReader, clean
+from proxy.extractors import KINDS, AnyExtractor, Places
 from proxy.extractors.base import Found
 
 NOW = 1_800_000_000.0
 
 
-def reader(expiry: dict[str, Any] | None = None, **token: Any) -> TokenReader:
+def reader(expiry: Any = None, **token: Any) -> TokenReader:
     return TokenReader(
-        TypeAdapter(AnyExtractor).validate_python(token or {"from": "json", "path": "token"}),
-        None if expiry is None else TypeAdapter(AnyExpiry).validate_python(expiry),
+        TypeAdapter[Places](AnyExtractor).validate_python(token or {"from": "json", "path": "token"}),
+        None if expiry is None else TypeAdapter[Expiries](AnyExpiry).validate_python(expiry),
     )
 
 
@@ -65,6 +65,90 @@ def test_a_jwt_says_itself_when_it_expires(expiry: dict[str, Any] | None) -> Non
 @pytest.mark.parametrize("body", ['{"token": "abc"}', '{"token": "abc", "expires_in": null}'])
 def test_a_provider_may_leave_the_expiry_out(body: str) -> None:
     assert read(reader({"from": "json", "path": "expires_in", "type": "seconds"}), body).expires_at == NOW + 300
+
+
+def test_every_extractor_finds_expiries() -> None:
+    assert [*EXPIRIES] == [*KINDS, "token"]
+
+
+@pytest.mark.parametrize(
+    ("expiry", "body"),
+    [
+        ({"from": "xml", "path": "/session/@ttl", "type": "seconds"}, '<session ttl="60">abc</session>'),
+        ({"from": "form", "name": "expires", "type": "milliseconds"}, "expires=60000"),
+        ({"from": "cookie", "name": "ends", "type": "epoch"}, ""),
+        ({"from": "text", "pattern": "ends ([0-9]+)", "type": "epoch"}, f"ends {NOW + 60:.0f}"),
+    ],
+)
+def test_an_expiry_may_stand_wherever_a_token_may(expiry: dict[str, Any], body: str) -> None:
+    made = reader(expiry, **{"from": "header", "name": "X-Token"})
+    headers = {"X-Token": "abc", "Set-Cookie": f"ends={NOW + 60:.0f}"}
+    assert read(made, body, **headers).expires_at == NOW + 60
+
+
+SECONDS = {"from": "json", "path": "expires_in", "type": "seconds"}
+EPOCH = {"from": "json", "path": "expires_at", "type": "epoch"}
+
+
+@pytest.mark.parametrize(
+    ("body", "life"),
+    [
+        ({"expires_in": 60, "expires_at": NOW + 90}, 60),
+        ({"expires_at": NOW + 90}, 90),
+        ({"expires_in": None, "expires_at": NOW + 90}, 90),
+        ({"expires_in": "", "expires_at": NOW + 90}, 90),
+        ({}, DEFAULT_LIFETIME),
+    ],
+)
+def test_of_several_expiries_each_has_its_own_type(body: dict[str, Any], life: float) -> None:
+    assert read(reader([SECONDS, EPOCH]), json.dumps({"token": "abc", **body})).expires_at == NOW + life
+
+
+def test_a_default_is_an_expiry_of_its_type() -> None:
+    made = reader([EPOCH, {**SECONDS, "default": 1200}])
+    assert read(made, '{"token": "abc"}').expires_at == NOW + 1200
+    assert read(reader({**SECONDS, "default": "1200"}), '{"token": "abc"}').expires_at == NOW + 1200
+    error = refused(reader({**SECONDS, "default": "s3cret"}), '{"token": "abc"}')
+    assert "has at the default of json $.expires_in something that is not a number" in str(error)
+
+
+def test_the_token_itself_may_be_asked_last() -> None:
+    made = reader([SECONDS, {"type": "jwt"}])
+    token = jwt.encode({"exp": int(NOW) + 60}, "k" * 32, algorithm="HS256")
+    assert made.expiry is not None
+    assert made.expiry.place == "json $.expires_in or the token"
+    assert read(made, json.dumps({"token": token})).expires_at == NOW + 60
+    assert read(made, '{"token": "abc", "expires_in": 90}').expires_at == NOW + 90
+    assert "a JWT with an `exp`" in str(refused(made, '{"token": "abc"}'))
+
+
+@pytest.mark.parametrize(
+    ("expiry", "message"),
+    [
+        ([{"type": "jwt"}, SECONDS], "put it last"),
+        ([{**SECONDS, "default": 60}, EPOCH], "give it to the last"),
+        ([], "at least 1 item"),
+        ({"type": "jwt", "default": 60}, "should be None"),
+    ],
+)
+def test_alternatives_that_could_never_be_asked_are_refused(expiry: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        reader(expiry)
+
+
+def test_a_token_may_have_several_places_too() -> None:
+    made = TokenReader(
+        TypeAdapter[Places](AnyExtractor).validate_python(
+            [{"from": "json", "path": "token"}, {"from": "cookie", "name": "sid"}, {"from": "xml", "path": "/token"}]
+        ),
+        None,
+    )
+    assert read(made, "{}", **{"Set-Cookie": "sid=abc"}).value.reveal() == "abc"
+    assert read(made, "<token> abc </token>").value.reveal() == "abc"
+    error = refused(made, '{"token": ""}')
+    assert error.symptom is Symptom.TOKEN_NOT_FOUND
+    for said in ("an empty text stands at json $.token", "sets no cookie sid", "the body is not XML"):
+        assert said in str(error)
 
 
 @pytest.mark.parametrize(
