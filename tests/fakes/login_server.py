@@ -4,6 +4,7 @@ In a test: `async with LoginServer() as server: ... server.knobs.status["/sessio
 nonce works once, a refresh token works once and its second use ends the session, and each cookie has to come back.
 """
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -15,6 +16,7 @@ from typing import Any, Final, Self
 from aiohttp import web
 
 from proxy.core.clock import Clock, SystemClock
+from tests.fakes.until import until
 
 USER: Final = "integration"
 PASSWORD: Final = "the-password-of-the-login"
@@ -58,6 +60,7 @@ class LoginServer:
         self.sessions: list[Session] = []
         self.api_visits: list[dict[str, str]] = []
         """The headers of what the API answered with 200."""
+        self._held: dict[str, asyncio.Event] = {}
         self._nonces: set[str] = set()
         self._spent: dict[str, Session] = {}
         self._valid_until: dict[str, float] = {}
@@ -76,6 +79,20 @@ class LoginServer:
         app.router.add_route("*", "/api/{rest:.*}", self._api)
         app.router.add_route("*", "/odata/{rest:.*}", self._odata)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+
+    def hold(self, path: str) -> None:
+        """Let requests to that path arrive and wait, until `release`."""
+        self._held[path] = asyncio.Event()
+
+    def release(self) -> None:
+        """Answer the requests that wait, and all later ones."""
+        for event in self._held.values():
+            event.set()
+        self._held.clear()
+
+    async def arrived(self, path: str) -> None:
+        """Return once somebody has asked for that path."""
+        await until(lambda: any(visit.endswith(f" {path}") for visit in self.visits))
 
     @property
     def tokens(self) -> list[str]:
@@ -107,6 +124,8 @@ class LoginServer:
     @web.middleware
     async def _watch(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.visits.append(f"{request.method} {request.path}")
+        if (held := self._held.get(request.path)) is not None:
+            await held.wait()
         if (status := self.knobs.status.get(request.path)) is not None:
             return web.json_response({"error": "knob"}, status=status)
         response: web.StreamResponse = await handler(request)
