@@ -10,8 +10,10 @@ from pydantic import Field
 from proxy.core.secret import Secret
 from proxy.core.settings import Settings
 from proxy.core.template import JsonTemplate, Template
+from proxy.net.tls import TlsSettings
 from proxy.tokens import identity
 from proxy.tokens.identity import lineage_of
+from tests.fakes.certificates import Authority
 
 KEY = b"0" * 32
 
@@ -61,6 +63,23 @@ def test_equal_settings_have_one_identity() -> None:
 )
 def test_any_change_secret_or_not_is_another_identity(change: dict[str, Any]) -> None:
     assert identity_of(Outer.model_validate(change)) != identity_of(Outer())
+
+
+def test_another_certificate_file_is_another_identity_and_another_content_of_it_is_not(tmp_path: Path) -> None:
+    class Called(Settings):
+        tls: TlsSettings
+
+    authority, one, other = Authority(tmp_path), tmp_path / "one.pem", tmp_path / "other.pem"
+    for file in (one, other):
+        shown = authority.client()
+        file.write_bytes(shown.chain + shown.key)
+    called = Called(tls=TlsSettings(certificate=one))
+    before = identity_of(called)
+    assert identity_of(Called(tls=TlsSettings(certificate=other))) != before
+    one.write_bytes(other.read_bytes())
+    assert identity_of(Called(tls=TlsSettings(certificate=one))) == before
+    assert called.tls.files.context is not None
+    assert identity_of(called) == before, "what it was used for counts for nothing"
 
 
 def test_the_two_spellings_of_a_variable_are_the_same_setting() -> None:
