@@ -10,21 +10,22 @@ from proxy.core.errors import RequestInvalidError, RequestTooLargeError, RouteNo
 from proxy.core.message import RequestHead
 from proxy.gateway.inbound import Inbound
 from proxy.gateway.refuse import STATUS_LINES
-from proxy.users.portal import LONGEST_BODY, Answer, Call, Portal
+from proxy.users.people import People
+from proxy.users.portal import LONGEST_BODY, Answer, Call
 
 PATIENCE: Final = 10.0
 """Seconds within which a call's body must be here."""
 
 
-async def serve(portal: Portal | None, inbound: Inbound, head: RequestHead, identifier: str) -> int:
+async def serve(people: People | None, inbound: Inbound, head: RequestHead, identifier: str) -> int:
     """Answer the call, and return the status.
 
     Raises:
         ProxyError: it is refused.
     """
-    if portal is None:
+    if people is None:
         raise RouteNotFoundError("there are no users here: see `users` in the configuration")
-    answer = await portal.answer(Call(head, body=await _body(inbound)))
+    answer = await people.portal.answer(Call(head, body=await _body(inbound)))
     inbound.keep_alive = inbound.keep_alive and inbound.body_is_here
     inbound.answered = True
     inbound.write(_written(answer, identifier, with_body=head.method != "HEAD", keep_alive=inbound.keep_alive))

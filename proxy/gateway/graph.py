@@ -9,11 +9,11 @@ from proxy.callers.base import Caller
 from proxy.core.route import RouteTable
 from proxy.gateway.plan import RoutePlan
 from proxy.gateway.settings import RouteSettings
+from proxy.gateway.signing import Part
 from proxy.net.runtime import Runtime
 from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
-from proxy.tokens.source import Source
-from proxy.users.portal import Portal
+from proxy.users.people import People
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Graph:
     callers: Mapping[str, Caller]
     keys: KeyRing | None
     """All callers' keys; None: there is one caller, who knows its own."""
-    sources: Mapping[str, Source]
-    portal: Portal | None = None
-    """What users' browsers reach; None: there are no users."""
+    sources: Mapping[str, Part]
+    people: People | None = None
+    """Who users are; None: there are none."""
 
 
 NO_GRAPH: Final = Graph({}, RouteTable(()), {}, None, {})
@@ -37,12 +37,12 @@ def build_graph(
     routes: Mapping[str, RouteSettings],
     *,
     callers: Mapping[str, Caller],
-    sources: Mapping[str, Source],
+    sources: Mapping[str, Part],
     runtime: Runtime,
     metrics: Metrics,
     events: EventLog,
     previous: Graph = NO_GRAPH,
-    portal: Portal | None = None,
+    people: People | None = None,
 ) -> Graph:
     """Return the graph of these routes.
 
@@ -66,7 +66,7 @@ def build_graph(
         if plan is not previous.plans.get(name):
             plan.watch()
     keys = KeyRing(callers.values()) if len(callers) > 1 else None
-    return Graph(plans, table, callers, keys, sources, portal)
+    return Graph(plans, table, callers, keys, sources, people)
 
 
 def retire(old: Graph, new: Graph) -> None:

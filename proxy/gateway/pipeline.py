@@ -19,12 +19,15 @@ from proxy.core.errors import (
     RequestInvalidError,
     RouteNotFoundError,
 )
+from proxy.core.message import RequestHead
+from proxy.core.principal import Principal
 from proxy.gateway import desk
 from proxy.gateway.body import body_of
 from proxy.gateway.forward import Exchange
 from proxy.gateway.graph import Graph
 from proxy.gateway.identify import identify
 from proxy.gateway.inbound import CallerGoneError, Inbound
+from proxy.gateway.plan import RoutePlan
 from proxy.gateway.prepare import hops_left, new_id, request_id
 from proxy.gateway.receive import has_dot_segment, receive
 from proxy.gateway.record import Recorder, Trace
@@ -32,6 +35,7 @@ from proxy.gateway.refuse import refusal
 from proxy.gateway.relay import Relay
 from proxy.gateway.replay import Sender
 from proxy.gateway.request import Request
+from proxy.gateway.signing import Signer
 from proxy.net.runtime import Runtime
 from proxy.telemetry.events import EventLog, EventName
 from proxy.users.portal import PREFIX
@@ -87,7 +91,7 @@ class Pipeline:
         head = receive(inbound)
         trace.identifier = request_id(head)
         if head.path.startswith(PREFIX):
-            trace.refused(await desk.serve(graph.portal, inbound, head, trace.identifier))
+            trace.refused(await desk.serve(graph.people, inbound, head, trace.identifier))
             return
         plan = trace.plan = graph.routes.match(head)
         if plan is None:
@@ -101,12 +105,13 @@ class Pipeline:
         if head.method == "OPTIONS" and hops_left(head) == 0:
             self._answer_here(inbound, trace)
             return
-        body = body_of(inbound, plan.settings, record=plan.signer.can_renew)
+        signer = plan.signer or await _personal(graph, plan, head, principal, trace)
+        body = body_of(inbound, plan.settings, record=signer.can_renew)
         plan.admit()
         try:
             if body.whole is None and body.is_small:
                 await body.gather()
-            await self._carry(Request(plan, inbound, head, principal, body, trace))
+            await self._carry(Request(plan, signer, inbound, head, principal, body, trace))
         finally:
             plan.metrics.in_flight -= 1
             body.close()
@@ -203,3 +208,17 @@ class Pipeline:
             )
         except CallerGoneError:
             inbound.abort()
+
+
+async def _personal(graph: Graph, plan: RoutePlan, head: RequestHead, principal: Principal, trace: Trace) -> Signer:
+    """Return the signer of the user on whose behalf the request is.
+
+    Raises:
+        UserRequiredError: it names nobody.
+        UserUnprovenError: it names somebody, and does not prove it.
+    """
+    if graph.people is None:
+        raise InternalError
+    person = graph.people.known(head, principal) or await graph.people.find(head, principal)
+    trace.user = person.pseudonym
+    return plan.signers.current(person) or await plan.signers.obtain(person)

@@ -7,7 +7,7 @@ from proxy.core.origin import Origin, parse_upstream
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.prepare import Preparer
 from proxy.gateway.settings import RouteSettings
-from proxy.gateway.signing import Signer
+from proxy.gateway.signing import Part, Signer, Signers
 from proxy.net.runtime import Runtime
 from proxy.net.upstream import Upstream
 from proxy.telemetry.counts import RouteMetrics
@@ -23,7 +23,7 @@ class RoutePlan:
         name: str,
         settings: RouteSettings,
         *,
-        sources: tuple[Source, ...],
+        sources: tuple[Part, ...],
         callers: tuple[Caller, ...],
         runtime: Runtime,
         metrics: RouteMetrics,
@@ -32,7 +32,11 @@ class RoutePlan:
         self.name = name
         self.settings = settings
         self.callers = callers
-        self.signer = Signer(sources)
+        self.parts = sources
+        shared = tuple(source for source in sources if isinstance(source, Source))
+        self.signer = Signer(shared) if len(shared) == len(sources) else None
+        """Everybody's; None: each user has one of their own."""
+        self.signers = Signers(sources)
         self.breaker = Breaker(settings.breaker)
         self._now = runtime.clock.monotonic
         self._events = events
@@ -44,16 +48,12 @@ class RoutePlan:
         self.upstream = _upstream(self.origin, settings, runtime)
         self.forwarder = Forwarder(self.upstream, settings.timeouts, runtime)
         self.credentials = "+".join(settings.credential_names) or None
-        self.drops_cookies = settings.cookies == "drop"
+        self.drops_cookies = settings.cookies == "drop" and self.signer is not None
         self.refuses_dot_segments = settings.dot_segments == "refuse"
 
     def is_same_as(self, other: "RoutePlan") -> bool:
         """Whether the two differ in nothing, so that one can go on in the other's place."""
-        return (
-            self.settings == other.settings
-            and self.signer.sources == other.signer.sources
-            and self.callers == other.callers
-        )
+        return self.settings == other.settings and self.parts == other.parts and self.callers == other.callers
 
     def watch(self) -> None:
         """Let a scrape read the breaker's state."""

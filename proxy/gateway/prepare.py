@@ -14,6 +14,7 @@ from proxy.core.errors import RequestInvalidError
 from proxy.core.message import Injection, RequestHead
 from proxy.core.origin import Origin
 from proxy.core.principal import Principal
+from proxy.users.identity import HEADERS as USER_HEADERS
 
 PSEUDONYM: Final = f"countersign-{secrets.token_hex(4)}"
 """Our name in Via (RFC 9110 §7.6.3): this process's own, so that only a request that comes back to *it* is a loop."""
@@ -34,7 +35,7 @@ HOP_BY_HOP: Final = frozenset(
 """RFC 9110 §7.6.1, with the older names that are still seen."""
 
 _REWRITTEN: Final = frozenset({b"host", b"content-length", b"expect", b"via", b"x-request-id"})
-NEVER_PASSED: Final = HOP_BY_HOP | _REWRITTEN | {b"x-countersign-key"}
+NEVER_PASSED: Final = HOP_BY_HOP | _REWRITTEN | USER_HEADERS | {b"x-countersign-key"}
 """Lower-case names of headers of which the upstream never gets the caller's copy."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:+/=-]{1,128}")
 _ID_PREFIX: Final = secrets.token_hex(6)

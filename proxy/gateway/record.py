@@ -19,6 +19,8 @@ class Trace:
     identifier = ""
     plan: RoutePlan | None = None
     caller: str | None = None
+    user: str | None = None
+    """The pseudonym of the user on whose behalf it is."""
     signature: Signature = ()
     replayed = False
     sent: float | None = None
@@ -65,6 +67,7 @@ class Recorder:
             request_id=trace.identifier,
             route=None if plan is None else plan.name,
             caller=trace.caller,
+            user=trace.user,
             status=trace.status,
             duration=seconds,
             upstream=trace.upstream_seconds,

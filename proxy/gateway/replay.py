@@ -49,12 +49,12 @@ class Sender:
             ProxyError: there is none; says why.
             ConnectionError: the caller left.
         """
-        signature = request.plan.signer.current() or await request.plan.signer.obtain()
+        signature = request.signer.current() or await request.signer.obtain()
         exchange = await self._attempt(request, signature)
-        refusals = request.plan.signer.refusals
+        refusals = request.signer.refusals
         if refusals is not None and exchange.answer.status not in refusals:
             return exchange
-        suspects = suspected(request.plan, exchange, signature)
+        suspects = suspected(request.signer, exchange, signature)
         if not suspects:
             return exchange
         return await self._follow(request, exchange, suspects)
@@ -71,7 +71,7 @@ class Sender:
             return exchange
         request.trace.replayed = True
         exchange = await self._attempt(request, signature)
-        await self._judge_replay(request, exchange, suspected(request.plan, exchange, signature))
+        await self._judge_replay(request, exchange, suspected(request.signer, exchange, signature))
         return exchange
 
     async def _ruling(self, request: Request, exchange: Exchange, suspects: Suspects) -> Ruling:
@@ -86,7 +86,7 @@ class Sender:
 
     async def _replacement(self, request: Request, exchange: Exchange, refused: Tokens) -> Signature | None:
         """Return the tokens to send the request with again; None: that is of no use, or not possible."""
-        signer = request.plan.signer
+        signer = request.signer
         try:
             if request.body.can_be_sent_again and not await self._renewed(request, refused):
                 request.trace.reason = TOO_OFTEN
@@ -104,7 +104,7 @@ class Sender:
         """Sign the request and send it."""
         plan, body, trace = request.plan, request.body, request.trace
         trace.signature = signature
-        injection = plan.signer.injection(signature)
+        injection = request.signer.injection(signature)
         if injection.tailored is not None:
             return self._attempt_tailored(request, injection)
         request.signed_query = injection.query

@@ -8,6 +8,7 @@ from proxy.gateway.body import Body
 from proxy.gateway.inbound import Inbound
 from proxy.gateway.plan import RoutePlan
 from proxy.gateway.record import Trace
+from proxy.gateway.signing import Signer
 
 
 @dataclass(slots=True)
@@ -15,6 +16,7 @@ class Request:
     """A request that has been matched and whose caller is known."""
 
     plan: RoutePlan
+    signer: Signer
     inbound: Inbound
     head: RequestHead
     principal: Principal

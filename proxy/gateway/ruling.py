@@ -11,8 +11,7 @@ from typing import Final
 
 from proxy.core.rejection import NEEDS_BODY, PASSED, PREFIX_LIMIT, UNREADABLE, Action, Verdict
 from proxy.gateway.forward import Exchange
-from proxy.gateway.plan import RoutePlan
-from proxy.gateway.signing import Signature
+from proxy.gateway.signing import Signature, Signer
 from proxy.tokens.held import Held
 from proxy.tokens.source import Source
 
@@ -41,11 +40,11 @@ class Ruling:
     """The rule that decided, as `check` names its place, `billing.rejected_when[0]`; or `UNREAD`."""
 
 
-def suspected(plan: RoutePlan, exchange: Exchange, signature: Signature) -> Suspects:
+def suspected(signer: Signer, exchange: Exchange, signature: Signature) -> Suspects:
     """Return the tokens of which the answer's head makes something, or its body might."""
     answer = exchange.answer
     found = []
-    for source, held in zip(plan.signer.sources, signature, strict=True):
+    for source, held in zip(signer.sources, signature, strict=True):
         verdict = source.rejection.verdict(answer.status, answer.headers)
         if verdict is not PASSED and (source.renewable or verdict.action not in _RENEWALS):
             found.append((source, held, verdict))

@@ -1,9 +1,16 @@
-"""The credentials of one route, seen together: what they add to a request now, and which of them an answer refuses."""
+"""The credentials of one route, seen together: what they add to a request now, and which of them an answer refuses.
 
+Some of them may be the users' own: then each user who was here lately has a signer.
+"""
+
+from collections import OrderedDict
 from functools import reduce
+from typing import Final
 
 from proxy.core.message import NOTHING, Injection
+from proxy.core.person import Person
 from proxy.tokens.held import Held
+from proxy.tokens.pool import Pool
 from proxy.tokens.source import Source
 
 Signature = tuple[Held, ...]
@@ -54,6 +61,42 @@ class Signer:
             merged = _merge([held.injection for held in signature])
             self._merged = (signature, merged)
         return merged
+
+
+Part = Source | Pool
+"""One credential: everybody's, or each user's own."""
+_REMEMBERED: Final = 10_000
+
+
+class Signers:
+    """The signers of one route whose credentials include users' own."""
+
+    def __init__(self, parts: tuple[Part, ...]) -> None:
+        self._parts = parts
+        self._by_user: OrderedDict[str, Signer] = OrderedDict()
+
+    def current(self, person: Person) -> Signer | None:
+        """Return the user's signer, if all its sources are here. Stands on the hot path."""
+        sources = []
+        for part in self._parts:
+            source = part if isinstance(part, Source) else part.current(person.pseudonym)
+            if source is None:
+                return None
+            sources.append(source)
+        return self._signer(person.pseudonym, tuple(sources))
+
+    async def obtain(self, person: Person) -> Signer:
+        """Return it, with sources made for the user if need be. May raise ProxyError."""
+        sources = [part if isinstance(part, Source) else await part.obtain(person) for part in self._parts]
+        return self._signer(person.pseudonym, tuple(sources))
+
+    def _signer(self, user: str, sources: tuple[Source, ...]) -> Signer:
+        signer = self._by_user.get(user)
+        if signer is None or signer.sources != sources:
+            signer = self._by_user[user] = Signer(sources)
+            if len(self._by_user) > _REMEMBERED:
+                self._by_user.popitem(last=False)
+        return signer
 
 
 def _merge(injections: list[Injection]) -> Injection:

@@ -9,11 +9,12 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from itertools import islice
 
+from proxy.core.person import Person
 from proxy.telemetry.counts import CredentialMetrics
 from proxy.tokens.source import Source
 
-Make = Callable[[str, CredentialMetrics], Awaitable[Source]]
-"""Makes the source of the user with that pseudonym, which counts into these numbers. May raise ProxyError."""
+Make = Callable[[Person, CredentialMetrics], Awaitable[Source]]
+"""Makes the source of that user, which counts into these numbers. May raise ProxyError."""
 
 
 class Pool:
@@ -41,19 +42,21 @@ class Pool:
         self._sources.move_to_end(user)
         return found[0]
 
-    async def obtain(self, user: str) -> Source:
+    async def obtain(self, person: Person) -> Source:
         """Return it, made if need be. May raise ProxyError."""
+        if (here := self.current(person.pseudonym)) is not None:
+            return here
         counts = self._metrics.part()
         try:
-            made = await self._make(user, counts)
+            made = await self._make(person, counts)
         except BaseException:
             self._metrics.absorb(counts)
             raise
-        if (first := self.current(user)) is not None:  # another request was quicker
+        if (first := self.current(person.pseudonym)) is not None:  # another request was quicker
             made.rest()
             self._metrics.absorb(counts)
             return first
-        self._sources[user] = made, counts
+        self._sources[person.pseudonym] = made, counts
         self._make_room()
         return made
 

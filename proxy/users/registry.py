@@ -1,17 +1,21 @@
 """The registry of users: what is known of each, sealed in the store, and the name under which the store knows them."""
 
-import hashlib
 import hmac
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Self
 
+from proxy.core.person import USER_ID, Person
 from proxy.core.secret import Secret
 from proxy.core.token import NO_VARIABLES
 from proxy.stores.documents import Document, Documents
 
 KEPT: Final = 10 * 365 * 86_400.0
 """Seconds that a user is kept who is not touched."""
+_REMEMBERED: Final = 100_000
+"""Pseudonyms that are not reckoned again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class User:
     @property
     def values(self) -> Mapping[str, Secret]:
         """Return everything that templates may use of this user."""
-        told = {"USER_ID": self.id, "USER_EMAIL": self.email, "USER_NAME": self.name}
+        told = {USER_ID: self.id, "USER_EMAIL": self.email, "USER_NAME": self.name}
         return {**self.variables, **{name: Secret(value) for name, value in told.items() if value is not None}}
 
     @classmethod
@@ -49,9 +53,24 @@ class Registry:
         self._documents = documents
         self._key = key
 
+        self._people: OrderedDict[str, Person] = OrderedDict()
+
     def pseudonym(self, user: str) -> str:
         """Return 32 hex digits that stand for a user in the store's keys and in logs: they tell nobody who it is."""
-        return hmac.new(self._key, user.encode(), hashlib.sha256).hexdigest()[:32]
+        return self.person(user).pseudonym
+
+    def person(self, user: str) -> Person:
+        """Return the user with that id, of whom perhaps nothing is known. Stands on the hot path."""
+        person = self._people.get(user)
+        if person is None:
+            pseudonym = hmac.digest(self._key, user.encode(), "sha256").hex()[:32]
+            person = self._people[user] = Person(user, pseudonym, partial(self._look_up, user))
+            if len(self._people) > _REMEMBERED:
+                self._people.popitem(last=False)
+        return person
+
+    async def _look_up(self, user: str) -> Mapping[str, Secret]:
+        return (await self.find(user) or User(user)).values
 
     async def find(self, user: str) -> User | None:
         """Return the user, or None: nothing is known of them. May raise StoreError."""

@@ -71,6 +71,14 @@ class UsersSettings(Settings):
     remembered: Annotated[int, Field(gt=0)] = 10_000
     """How many users' tokens of a credential each process holds in memory; the others stand in the store."""
 
+    @property
+    def own_origin(self) -> str:
+        """Return the origin of this proxy's own pages; empty while nothing says where browsers reach it."""
+        if self.public_url is None:
+            return ""
+        origin, _ = parse_upstream(self.public_url)
+        return f"{origin.scheme}://{origin.authority}"
+
     @model_validator(mode="after")
     def _issuers_differ(self) -> Self:
         said = [one.issuer for one in self.issuers.values()]

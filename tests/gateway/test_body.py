@@ -1,6 +1,7 @@
 """The body of a request: whole when it is small or already here, a stream otherwise, remembered if asked."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from proxy.core.errors import InternalError, RequestInvalidError, RequestTooLargeError
-from proxy.gateway.body import NO_BODY, Body, body_of
+from proxy.gateway.body import NO_BODY, NOTHING, Body, body_of
 from proxy.gateway.inbound import CONTINUE, CallerGoneError
 from proxy.gateway.receive import receive
 from proxy.gateway.settings import RouteSettings
@@ -322,3 +323,55 @@ async def test_chunks_that_are_none_end_the_body_and_nothing_of_them_is_passed_o
         with pytest.raises(RequestInvalidError):
             await pouring
         assert server.received == chunk(b"hello")
+
+
+# What a signature or a field needs
+
+
+async def test_a_body_is_hashed_where_it_lies() -> None:
+    async with Caller() as caller:
+        body = await arrived(caller, sized(5, b"hello"))
+        assert await body.digest("sha256") == hashlib.sha256(b"hello").digest()
+        assert NOTHING.whole == b""
+        assert await NOTHING.digest("md5") == hashlib.md5(b"").digest()
+
+
+async def test_a_stream_is_remembered_and_hashed_and_poured_with_its_length() -> None:
+    async with Caller() as caller:
+        pieces = (b"x" * KiB, b"y" * 2 * KiB)
+        body = await arrived(caller, chunked(*pieces, end=False), record=False)
+        assert body.length is None
+        hashing = asyncio.ensure_future(body.digest("sha256"))
+        await asyncio.sleep(0)
+        caller.send(b"0\r\n\r\n")
+        whole = b"".join(pieces)
+        assert await hashing == hashlib.sha256(whole).digest()
+        assert await body.digest("md5") == hashlib.md5(whole).digest()
+        assert (body.length, body.whole, body.is_unfinished, body.can_be_sent_again) == (len(whole), None, False, True)
+        assert await poured(body, len(whole)) == whole
+        body.close()
+
+
+async def test_a_body_is_gathered_on_demand_up_to_the_memory() -> None:
+    async with Caller() as caller:
+        body = await arrived(caller, chunked(b"hello", end=False))
+        gathering = asyncio.ensure_future(body.gathered())
+        await asyncio.sleep(0)
+        caller.send(chunk(b" again") + b"0\r\n\r\n")
+        assert await gathering == b"hello again"
+        assert (body.length, body.whole, await body.gathered()) == (11, b"hello again", b"hello again")
+
+
+@pytest.mark.parametrize("length", [5 * KiB, None])
+async def test_what_is_larger_than_may_be_kept_is_refused(length: int | None) -> None:
+    async with Caller() as caller:
+        data = sized(length, b"x") if length else chunked(b"x" * 5 * KiB, end=False)
+        body = await arrived(caller, data)
+        with pytest.raises(RequestTooLargeError, match=r"replay\.memory keep at most 1024 bytes"):
+            await body.gathered()
+        body.close()
+    async with Caller() as caller:
+        body = await arrived(caller, data)
+        with pytest.raises(RequestTooLargeError, match=r"replay\.memory and replay\.disk keep at most 4096 bytes"):
+            await body.digest("sha256")
+        body.close()

@@ -1,10 +1,18 @@
 """What lies under the reserved prefix is answered by the portal or by nobody, and never goes upstream."""
 
 import json
+from dataclasses import replace
 
+from proxy.net.endpoint import Endpoint
+from proxy.stores.documents import Documents
+from proxy.stores.memory import Memory, MemorySettings
+from proxy.users.people import People
 from proxy.users.portal import LONGEST_BODY, Answer, Call, Entry, Portal, told
+from proxy.users.registry import Registry
+from proxy.users.settings import UsersSettings
 from tests.fakes.gateway_room import GatewayRoom, gateway
 from tests.fakes.raw_client import RawClient
+from tests.fakes.token_room import SEAL
 
 
 async def echo(call: Call) -> Answer:
@@ -27,9 +35,10 @@ PORTAL = Portal(
 
 
 def with_portal(room: GatewayRoom) -> None:
-    room.graph = room.pipeline.graph = type(room.graph)(
-        room.graph.plans, room.graph.routes, room.graph.callers, room.graph.keys, room.graph.sources, PORTAL
-    )
+    registry = Registry(Documents(Memory(MemorySettings(), room.runtime), SEAL), b"key")
+    people = People(UsersSettings(), registry, Endpoint(room.clock), room.runtime)
+    people.portal = PORTAL
+    room.graph = room.pipeline.graph = replace(room.graph, people=people)
 
 
 def request(method: str, path: str, body: bytes = b"", *lines: str) -> bytes:

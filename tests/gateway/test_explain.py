@@ -215,3 +215,57 @@ def test_what_is_refused_before_a_route_is_looked_for_is_refused_here(
     one = told(method, url, headers)
     assert type(one.refusal) is RequestInvalidError
     assert (one.route, one.considered, one.outgoing) == (None, (), None)
+
+
+def injecting(*settings: dict[str, object], **more: object) -> Explanation:
+    """Return what becomes of `POST /x?a=1` with these injectors."""
+    credential = {"kind": "http_request", "request": {"url": "https://a.example"}, "token": {"from": "text"}, **more}
+    config = Config.model_validate(
+        {
+            "callers": {"local": {"kind": "anonymous"}},
+            "credentials": {"one": {**credential, "inject": settings}},
+            "routes": {"api": {"upstream": "https://api.example", "credential": "one", "callers": ["local"]}},
+        }
+    )
+    given = {"routes": config.routes, "callers": config.callers, "credentials": config.credentials}
+    return explain("POST", "/x?a=1", ["X-Mine: 1", "Authorization: mine"], **given)
+
+
+def test_fields_of_the_body_are_named() -> None:
+    one = injecting({"kind": "body", "form": "api_key"}, {"kind": "body", "json": "auth.key"})
+    assert one.outgoing is not None
+    assert one.outgoing.body == ("form field api_key", "JSON field $.auth.key")
+    assert "  form field api_key in the body: ***" in one.lines()
+
+
+def test_what_signatures_add_is_named() -> None:
+    amazon = {"kind": "aws_sigv4", "region": "r", "service": "s3", "access_key_id": "AKID"}
+    other = {
+        "kind": "hmac",
+        "sign": "{{ QUERY }}",
+        "key": "a literal key",
+        "key_encoding": "base64",
+        "query": "signature",
+        "parameters": {"timestamp": "{{ timestamp }}"},
+    }
+    one = injecting(amazon, other)
+    assert one.outgoing is not None
+    assert {"Authorization", "X-Amz-Date", "X-Amz-Content-SHA256", "X-Mine"} <= set(one.outgoing.headers)
+    assert one.outgoing.headers.count("Authorization") == 1
+    assert one.outgoing.url == "https://api.example/x?a=1&timestamp=***&signature=***"
+
+
+def test_literals_and_variables_of_templates_are_masked() -> None:
+    query = {"kind": "query", "name": "key", "value": "literal-{{ TENANT }}-{{ TOKEN | base64 }}"}
+    one = injecting(query, variables={"TENANT": "acme"})
+    assert one.outgoing is not None
+    assert one.outgoing.url == "https://api.example/x?a=1&key=***"
+
+
+def test_what_the_callers_own_wins_over_is_not_added() -> None:
+    kept = injecting({"kind": "header", "name": "X-Mine", "mode": "keep"})
+    moved = injecting({"kind": "header", "name": "Authorization", "move_to": "X-Was"})
+    assert kept.outgoing is not None
+    assert moved.outgoing is not None
+    assert kept.outgoing.headers.count("X-Mine") == 1
+    assert [moved.outgoing.headers.count(name) for name in ("Authorization", "X-Was")] == [1, 1]

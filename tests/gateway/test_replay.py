@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from proxy.core.errors import FetchError, Reason
-from proxy.core.rejection import RejectionSettings
+from proxy.core.rejection import PREFIX_LIMIT, RejectionSettings
 from proxy.gateway.replay import TOO_LARGE
 from proxy.injectors.header import HeaderSettings
 from proxy.tokens.allowance import REGAINED_IN, RENEWALS
@@ -332,6 +332,25 @@ async def test_a_slow_answer_is_held_back_no_longer_than_that_and_passes_byte_fo
         assert (answer.status, answer.body, answer.all("Proxy-Status")) == (200, begun + rest, [])
         assert (len(api.requests), room.credential.count, room.replays) == (1, 1, {})
         assert room.answers == {(200, "upstream"): 1}
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+async def test_no_more_than_the_beginning_is_held_back_however_much_time_there_would_be(
+    framing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.gateway.forward.HOLD", 600.0)
+    begun, rest = b"x" * PREFIX_LIMIT, b"expired"
+    head_ = b"Transfer-Encoding: chunked" if framing == "chunked" else b"Content-Length: %d" % len(begun + rest)
+    first, second = (chunked(begun), chunked(rest) + END) if framing == "chunked" else (begun, rest)
+    go = asyncio.Event()
+    steps = (request(), send(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % head_ + first), when(go), send(second))
+    async with gateway(steps, rules=rules({"status": 200, "text": "expired"})) as (room, _):
+        async with RawClient(room.port) as caller:
+            await caller.send(asking())
+            await until(lambda: len(caller.seen) > PREFIX_LIMIT)
+            go.set()
+            assert (await caller.answer()).body == begun + rest
+        assert room.replays == {}
 
 
 async def test_an_answer_that_trickles_is_held_back_no_longer_than_one_that_pauses(

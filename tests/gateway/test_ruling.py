@@ -41,7 +41,9 @@ async def ruling_of(
         "http://127.0.0.1:1", rules=compiled(first), others={"second": (compiled(second), INJECT)}, static=static
     )
     exchange = cast("Exchange", answered)
-    suspects = suspected(room.plan, exchange, await room.plan.signer.obtain())
+    signer = room.plan.signer
+    assert signer is not None
+    suspects = suspected(signer, exchange, await signer.obtain())
     return await rule(method, exchange, suspects)
 
 

@@ -1,10 +1,13 @@
 """Of a credential's users those who were here lately have their sources in memory, and the others lose nothing."""
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
 from proxy.core.errors import TokenUnavailableError
+from proxy.core.person import Person
+from proxy.core.secret import Secret
 from proxy.telemetry.counts import CredentialMetrics
 from proxy.tokens.pool import Pool
 from proxy.tokens.source import Source
@@ -20,7 +23,8 @@ class PoolRoom:
         self.metrics = self.first.counts
         self.pool = Pool("billing", "identity", self._make, self.metrics, most=most)
 
-    async def _make(self, user: str, counts: CredentialMetrics) -> Source:
+    async def _make(self, person: Person, counts: CredentialMetrics) -> Source:
+        user = person.id
         room = TokenRoom(store=self.first.store, clock=self.first.clock)
         room.source._metrics = counts
         self.rooms.setdefault(user, []).append(room)
@@ -30,6 +34,14 @@ class PoolRoom:
         return room.source
 
 
+async def unknown() -> Mapping[str, Secret]:
+    return {}
+
+
+def named(user: str) -> Person:
+    return Person(user, user, unknown)
+
+
 @pytest.fixture
 def room() -> PoolRoom:
     return PoolRoom()
@@ -37,7 +49,7 @@ def room() -> PoolRoom:
 
 async def test_a_users_source_is_made_once(room: PoolRoom) -> None:
     assert room.pool.current("ann") is None
-    made = await asyncio.gather(*(room.pool.obtain("ann") for _ in range(20)))
+    made = await asyncio.gather(*(room.pool.obtain(named("ann")) for _ in range(20)))
     assert len(set(map(id, made))) == 1
     assert room.pool.current("ann") is made[0]
     assert len(room.pool) == 1
@@ -45,26 +57,26 @@ async def test_a_users_source_is_made_once(room: PoolRoom) -> None:
 
 
 async def test_users_have_sources_of_their_own(room: PoolRoom) -> None:
-    assert await room.pool.obtain("ann") is not await room.pool.obtain("ben")
+    assert await room.pool.obtain(named("ann")) is not await room.pool.obtain(named("ben"))
     assert len(room.pool.sources()) == 2
 
 
 async def test_the_one_unused_for_longest_goes_when_there_are_too_many(room: PoolRoom) -> None:
     for user in ("ann", "ben", "cat"):
-        await room.pool.obtain(user)
+        await room.pool.obtain(named(user))
     room.pool.current("ann")
-    await room.pool.obtain("dan")
+    await room.pool.obtain(named("dan"))
     assert room.pool.current("ben") is None
     assert all(room.pool.current(user) for user in ("ann", "cat", "dan"))
 
 
 async def test_one_that_is_fetching_stays_until_it_is_done(room: PoolRoom) -> None:
-    source = await room.pool.obtain("ann")
+    source = await room.pool.obtain(named("ann"))
     room.rooms["ann"][0].credential.hold()
     fetching = asyncio.create_task(source.obtain())
     await room.first.clock.settle()
     for user in ("ben", "cat", "dan", "eve"):
-        await room.pool.obtain(user)
+        await room.pool.obtain(named(user))
     assert room.pool.current("ann") is source
     room.rooms["ann"][0].credential.release()
     await fetching
@@ -72,16 +84,16 @@ async def test_one_that_is_fetching_stays_until_it_is_done(room: PoolRoom) -> No
 
 
 async def test_what_a_source_held_that_went_is_found_in_the_store_by_the_next(room: PoolRoom) -> None:
-    held = await (await room.pool.obtain("ann")).obtain()
+    held = await (await room.pool.obtain(named("ann"))).obtain()
     room.pool.dismiss("ann")
     assert room.pool.current("ann") is None
-    again = await (await room.pool.obtain("ann")).obtain()
+    again = await (await room.pool.obtain(named("ann"))).obtain()
     assert again.token.value == held.token.value
     assert [one.credential.count for one in room.rooms["ann"]] == [1, 0]
 
 
 async def test_what_was_counted_stays_counted(room: PoolRoom) -> None:
-    source = await room.pool.obtain("ann")
+    source = await room.pool.obtain(named("ann"))
     await source.obtain()
     for _ in range(3):
         source.current()
@@ -94,7 +106,7 @@ async def test_what_was_counted_stays_counted(room: PoolRoom) -> None:
 
 async def test_a_source_that_cannot_be_made_leaves_nothing_behind(room: PoolRoom) -> None:
     with pytest.raises(TokenUnavailableError):
-        await room.pool.obtain("unlucky")
+        await room.pool.obtain(named("unlucky"))
     assert len(room.pool) == 0
     room.pool.dismiss("unlucky")
     assert room.metrics.results() == {"hit": 0, "stale": 0, "wait": 0, "negative": 0}

@@ -1,0 +1,35 @@
+"""All that one configuration knows of users: how they prove who they are, what is known of them, what they see."""
+
+from proxy.core.message import RequestHead
+from proxy.core.person import Person
+from proxy.core.principal import Principal
+from proxy.net.endpoint import Endpoint
+from proxy.net.runtime import Runtime
+from proxy.users.identity import Identifier, claimed
+from proxy.users.portal import Portal
+from proxy.users.registry import Registry
+from proxy.users.settings import UsersSettings
+
+
+class People:
+    """The users of one configuration; the registry outlives it."""
+
+    def __init__(self, settings: UsersSettings, registry: Registry, endpoint: Endpoint, runtime: Runtime) -> None:
+        self.settings = settings
+        self.registry = registry
+        self.identifier = Identifier(settings, endpoint, runtime)
+        self.portal = Portal((), settings.own_origin, settings.origins)
+
+    def known(self, head: RequestHead, principal: Principal) -> Person | None:
+        """Return for whom a request is, if that can be told at once.
+
+        Raises:
+            UserRequiredError: it names nobody.
+            UserUnprovenError: it names somebody, and does not prove it.
+        """
+        user = self.identifier.known(claimed(head), believed=principal.acts_for_any)
+        return None if user is None else self.registry.person(user)
+
+    async def find(self, head: RequestHead, principal: Principal) -> Person:
+        """Do the same, and wait for what has to be asked. Raises the same."""
+        return self.registry.person(await self.identifier.find(claimed(head), believed=principal.acts_for_any))
