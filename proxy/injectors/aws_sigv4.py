@@ -125,7 +125,7 @@ class Sigv4Signer:
         """Return that the body's hash must be known, where it is signed."""
         settings = self._settings
         is_s3 = settings.service in S3
-        if settings.payload == "unsigned" or (is_s3 and (settings.place == "query" or _is_chunked(given))):
+        if self._is_never_signed or (is_s3 and _is_chunked(given)):
             return frozenset()
         if settings.payload is None and streams and is_s3 and is_tls:
             return frozenset()
@@ -179,8 +179,14 @@ class Sigv4Signer:
             raise UnfitError(
                 "the body is in chunks that the caller signed with a key of its own; have the client send it unsigned"
             )
-        digest = prepared.digests.get("sha256")
-        return UNSIGNED if digest is None or self._settings.payload == "unsigned" else digest.hex()
+        digest = None if self._is_never_signed else prepared.digests.get("sha256")
+        return UNSIGNED if digest is None else digest.hex()
+
+    @property
+    def _is_never_signed(self) -> bool:
+        """Whether no body is signed; a presigned address of S3 leaves it open."""
+        settings = self._settings
+        return settings.payload == "unsigned" or (settings.place == "query" and settings.service in S3)
 
     def _day_key(self, scope: Scope) -> bytes:
         if self._key is None or self._key[0] != scope:

@@ -138,9 +138,7 @@ class Hmac(Injector):
         try:
             key = _DECODERS[settings.key_encoding](rendered(settings.key or THE_TOKEN, known))
         except ValueError:
-            raise InjectError(
-                f"the key of the signature is not what key_encoding says: {settings.key_encoding}"
-            ) from None
+            raise InjectError(f"the key is not {settings.key_encoding}, as key_encoding says") from None
         signer = HmacSigner(settings, known, key)
         part = Injection(replaces=self._replaces, query_names=self._query_names, tailored=Tailored(signers=(signer,)))
         return injection.joined(part)

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -217,7 +217,7 @@ def test_what_is_refused_before_a_route_is_looked_for_is_refused_here(
     assert (one.route, one.considered, one.outgoing) == (None, (), None)
 
 
-def injecting(*settings: dict[str, object], **more: object) -> Explanation:
+def injecting(*settings: Mapping[str, object], **more: object) -> Explanation:
     """Return what becomes of `POST /x?a=1` with these injectors."""
     credential = {"kind": "http_request", "request": {"url": "https://a.example"}, "token": {"from": "text"}, **more}
     config = Config.model_validate(
@@ -227,8 +227,14 @@ def injecting(*settings: dict[str, object], **more: object) -> Explanation:
             "routes": {"api": {"upstream": "https://api.example", "credential": "one", "callers": ["local"]}},
         }
     )
-    given = {"routes": config.routes, "callers": config.callers, "credentials": config.credentials}
-    return explain("POST", "/x?a=1", ["X-Mine: 1", "Authorization: mine"], **given)
+    return explain(
+        "POST",
+        "/x?a=1",
+        ["X-Mine: 1", "Authorization: mine"],
+        routes=config.routes,
+        callers=config.callers,
+        credentials=config.credentials,
+    )
 
 
 def test_fields_of_the_body_are_named() -> None:

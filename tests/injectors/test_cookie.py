@@ -5,12 +5,13 @@ from typing import Any, ClassVar
 import pytest
 
 from proxy.core.message import NOTHING, Injection
+from proxy.core.tailored import Tailored
 from proxy.injectors.base import InjectError
 from proxy.injectors.cookie import Cookie, CookieSettings
-from tests.compliance.injectors import InjectorCompliance, token_of
+from tests.compliance.injectors import PlacedCompliance, token_of
 
 
-class TestCookie(InjectorCompliance):
+class TestCookie(PlacedCompliance):
     word: ClassVar[str] = "cookie"
     settings: ClassVar[dict[str, Any]] = {"name": "session", "prefix": "v1."}
 
@@ -31,3 +32,13 @@ def test_what_a_cookie_cannot_hold_is_refused(value: str) -> None:
     with pytest.raises(InjectError, match="RFC 6265") as caught:
         cookie().inject(NOTHING, token_of(value))
     assert value not in str(caught.value)
+
+
+def test_append_leaves_the_callers_own() -> None:
+    injection = Cookie(CookieSettings(kind="cookie", name="sid", mode="append")).inject(NOTHING, token_of("abc"))
+    assert (injection.cookies, injection.cookie_names) == (((b"sid", b"abc"),), frozenset())
+
+
+def test_keep_waits_for_the_request() -> None:
+    injection = Cookie(CookieSettings(kind="cookie", name="sid", mode="keep")).inject(NOTHING, token_of("abc"))
+    assert (injection.cookies, injection.tailored) == ((), Tailored(unless_cookie=((b"sid", b"abc"),)))
