@@ -78,7 +78,12 @@ class Moment:
     @classmethod
     def of(cls, clock: Clock, draw: Callable[[], UUID] = uuid4) -> "Moment":
         """Return this moment."""
-        return cls(clock.now(), str(draw()))
+        return cls.at(clock.now(), draw)
+
+    @classmethod
+    def at(cls, now: float, draw: Callable[[], UUID] = uuid4) -> "Moment":
+        """Return the moment of that time, in Unix seconds."""
+        return cls(now, str(draw()))
 
     @property
     def timestamp(self) -> str:

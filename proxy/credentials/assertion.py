@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from proxy.core.clock import Clock
 from proxy.core.message import CLOCK_TOLERANCE
+from proxy.core.moment import Moment
 from proxy.core.secret import Secret
 from proxy.core.settings import Duration, Settings
 from proxy.core.template import JsonTemplate
@@ -152,6 +153,7 @@ class Signer:
         begins = int(occasion.now - BACKDATED)
         told = {name: value for name, value in claims.items() if value}
         dates = {"iat": begins, "exp": begins + int(settings.lifetime), "jti": secrets.token_urlsafe(24)}
-        more = {name: template.render({}) for name, template in settings.claims.items()}
-        header = {name: template.render({}) for name, template in settings.headers.items()}
+        moment = Moment.at(occasion.now)
+        more = {name: template.render({}, moment) for name, template in settings.claims.items()}
+        header = {name: template.render({}, moment) for name, template in settings.headers.items()}
         return self._key.sign({**self._header, **header}, {**told, **dates, **more})

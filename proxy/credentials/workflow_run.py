@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from proxy.core.message import Reply
+from proxy.core.moment import Moment
 from proxy.core.secret import Secret
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.template import Template, UndefinedVariableError
@@ -89,13 +90,13 @@ class TokenMaker:
         """
         if run.last is None:
             raise TokenRequestError(Symptom.REQUEST, "every step was skipped, so there is no token")
-        value = self._value(run)
+        value = self._value(run, Moment.at(run.last.received_at))
         ends = min(self._ends_at(value, run, run.last))
         return Token(Secret(value), issued_at=run.last.received_at, expires_at=ends, variables=run.saved)
 
-    def _value(self, run: Run) -> str:
+    def _value(self, run: Run, moment: Moment) -> str:
         try:
-            return clean(self.template.render({name: secret.reveal() for name, secret in run.variables.items()}))
+            return clean(self.template.render(run.variables, moment))
         except UndefinedVariableError as error:
             sentence = f"{error}, for no step that was taken has brought it, and `token` is made of it"
             raise TokenRequestError(Symptom.TOKEN_NOT_FOUND, sentence) from None

@@ -1,6 +1,7 @@
 """Tokens that several requests bring, one after the other."""
 
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -8,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from proxy.core.errors import FetchError, Reason
-from proxy.core.secret import Secret
+from proxy.core.secret import Secret, scrub
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.token import Token
 from proxy.credentials.workflow import Workflow, WorkflowSettings
@@ -347,6 +348,34 @@ async def test_a_workflow_may_take_as_long_as_all_of_its_steps(bench: Bench) -> 
 async def test_the_token_is_made_of_variables(bench: Bench) -> None:
     token = await bench.made(challenge(bench.server.url), token="{{ TENANT }}:%%ACCESS_TOKEN%%").fetch(None)
     assert token.value.reveal() == f"acme:{bench.server.tokens[0]}"
+
+
+async def test_the_token_may_be_an_encoding_of_variables_and_that_is_as_secret_as_they_are(bench: Bench) -> None:
+    credential = bench.made(challenge(bench.server.url), token="{{ TENANT + ':' + ACCESS_TOKEN | base64 }}")
+    token = await credential.fetch(None)
+    written = b64encode(f"acme:{bench.server.tokens[0]}".encode()).decode()
+    assert token.value.reveal() == written
+    assert scrub(f"<{written}>") == "<***>"
+
+
+async def test_a_variable_may_stand_in_several_places_and_have_a_default(bench: Bench) -> None:
+    settings = challenge(bench.server.url)
+    places = [{"from": "xml", "path": "/login/token"}, {"from": "json", "path": "token"}]
+    region = [{"from": "header", "name": "X-Region"}, {"from": "json", "path": "region", "default": "eu"}]
+    settings["steps"][2]["extract"] |= {"ACCESS_TOKEN": places, "REGION": region}
+    token = await bench.made(settings, token="{{ REGION }}/{{ ACCESS_TOKEN }}").fetch(None)
+    assert token.value.reveal() == f"eu/{bench.server.tokens[0]}"
+
+
+async def test_of_several_expiries_the_first_that_is_there_counts(bench: Bench) -> None:
+    settings = challenge(bench.server.url)
+    settings["steps"][2]["extract"].pop("EXPIRES_IN")
+    expiry = [
+        {"from": "json", "path": "until", "type": "epoch"},
+        {"from": "json", "path": "ttl", "type": "milliseconds"},
+    ]
+    token = await bench.made(settings, expiry=expiry).fetch(None)
+    assert token.expires_at == pytest.approx(bench.clock.now() + 0.3)
 
 
 async def test_every_variable_can_be_injected(bench: Bench) -> None:
