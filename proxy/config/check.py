@@ -29,6 +29,8 @@ class Flaw:
     """`{value}` in it stands for the value."""
     value: str = ""
     warning: bool = False
+    absent: bool = False
+    """True: it is about a file that is not here, and may be elsewhere."""
 
 
 def check(config: Config, data: Any) -> Iterator[Flaw]:
@@ -52,7 +54,7 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
         yield Flaw(loc, message, value)
     yield from _twins(config.routes)
     for loc, fault in tls_faults(config, SystemClock.now()):
-        yield Flaw(loc, fault.message, warning=fault.warning)
+        yield Flaw(loc, fault.message, warning=fault.warning, absent=fault.absent)
     yield from _unused(config)
 
 

@@ -53,7 +53,8 @@ def load(path: Path, environ: Mapping[str, str], *, resolve: bool = True) -> Loa
     Args:
         path: the file.
         environ: where `${env:…}` looks.
-        resolve: False: a reference that leads nowhere is a warning, and a stand-in takes its place.
+        resolve: False: a reference that leads nowhere is a warning, and a stand-in takes its place; a file of
+            certificates that is not here is a warning, too.
 
     Raises:
         ConfigError: it cannot be used; all problems are in it.
@@ -132,7 +133,8 @@ class _Examination:
     def _flaw(self, flaw: Flaw, root: Node, referenced: Mapping[Loc, str]) -> None:
         shown = MASK if flaw.loc in referenced else repr(flaw.value)
         message = flaw.message.replace("{value}", shown)
-        self._note(place_of(root, flaw.loc), _prefixed(flaw.loc, message), warning=flaw.warning)
+        warning = flaw.warning or (flaw.absent and not self._strict)
+        self._note(place_of(root, flaw.loc), _prefixed(flaw.loc, message), warning=warning)
 
     def _error(self, place: Place, message: str) -> None:
         self._note(place, message, warning=False)

@@ -24,6 +24,8 @@ class Fault:
     """The setting to change."""
     message: str
     warning: bool = False
+    absent: bool = False
+    """True: there is no such file here; there may be elsewhere."""
 
 
 def faults(settings: TlsSettings, now: float) -> Iterator[Fault]:
@@ -39,12 +41,12 @@ def faults(settings: TlsSettings, now: float) -> Iterator[Fault]:
 
 def _each(settings: TlsSettings, now: float) -> Iterator[Fault]:
     if settings.ca is not None and _certificates(settings.ca) is None:
-        yield Fault("ca", f"this file cannot be read as PEM certificates; {_RELATIVE}")
+        yield _no_certificates("ca", settings.ca)
     if settings.certificate is None:
         return
     chain = _certificates(settings.certificate)
     if chain is None:
-        yield Fault("certificate", f"this file cannot be read as PEM certificates; {_RELATIVE}")
+        yield _no_certificates("certificate", settings.certificate)
     elif now > chain[0].not_valid_after_utc.timestamp():
         day = chain[0].not_valid_after_utc.date().isoformat()
         yield Fault("certificate", f"this certificate expired on {day}; have a new one issued", warning=True)
@@ -62,6 +64,10 @@ def _each(settings: TlsSettings, now: float) -> Iterator[Fault]:
         )
 
 
+def _no_certificates(field: Field, path: Path) -> Fault:
+    return Fault(field, f"this file cannot be read as PEM certificates; {_RELATIVE}", absent=not path.exists())
+
+
 def _certificates(path: Path) -> list[x509.Certificate] | None:
     try:
         return x509.load_pem_x509_certificates(read(path))
@@ -76,7 +82,7 @@ def _key(settings: TlsSettings, path: Path) -> PrivateKeyTypes | Fault:
     try:
         content = read(path)
     except TlsError:
-        return Fault(field, f"this file cannot be read; {_RELATIVE}")
+        return Fault(field, f"this file cannot be read; {_RELATIVE}", absent=not path.exists())
     begins = content.find(b"-----BEGIN", max(0, content.find(b"PRIVATE KEY-----") - 30))
     if begins < 0 or b"PRIVATE KEY-----" not in content:
         remedy = _RELATIVE if settings.key else "name the key's file under `key`"

@@ -87,6 +87,11 @@ def test_a_password_that_is_not_here_is_no_wrong_password(
     assert [problem.message for problem in examined(text, resolve=False).errors] == []
 
 
+def test_files_that_are_elsewhere_are_a_warning_where_nothing_has_to_be_here(examined: Examine) -> None:
+    assert [problem.warning for problem in examined(ROUTED, resolve=False).problems] == [True, True, True]
+    assert [problem.warning for problem in examined(ROUTED).problems] == [False, False, False]
+
+
 async def test_changed_files_are_taken_up_and_told_once(tmp_path: Path, authority: Authority) -> None:
     settings = TlsSettings(certificate=tmp_path / "client.pem", key=tmp_path / "client.key")
     part = Part(steps=(step(settings), step(settings)))
