@@ -149,6 +149,19 @@ async def test_a_certificate_that_changes_while_requests_run_fails_none_of_them(
     assert len(set(one.api.serials("/x"))) == ROTATIONS + 1
 
 
+async def test_a_token_that_was_bound_to_the_former_certificate_is_renewed_when_the_api_refuses_it(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as one:
+        assert (await one.ask("/signed/bound"))[0] == 200
+        new = one.authority.client()
+        swap(tmp_path, new, 1)
+        await one.told("tls_renewed", 1)
+        assert await one.ask("/signed/bound") == (200, {"serial": new.serial})
+        first, second = one.api.serials("/token")
+        assert (first != second, second) == (True, new.serial)
+
+
 async def test_a_new_certificate_beside_the_old_key_leaves_the_former_in_use_until_its_key_comes(
     tmp_path: Path,
 ) -> None:

@@ -4,6 +4,7 @@
 |---|---|
 | `/token` | issues the token `token-of-SERIAL`, SERIAL being that of the certificate that was shown |
 | `/slow` | answers with 64 KiB, and takes about a second and a half for it |
+| `/bound` | answers like that to a token that was issued for the certificate that is shown; 401 otherwise (RFC 8705 §3) |
 | anything else | answers with the serial that was shown, and the Authorization header that was sent |
 """
 
@@ -47,6 +48,10 @@ http {{
         root {prefix};
         location = /token {{
             return 200 '{{"access_token": "token-of-$ssl_client_serial", "token_type": "Bearer", "expires_in": 300}}';
+        }}
+        location = /bound {{
+            if ($http_authorization != "Bearer token-of-$ssl_client_serial") {{ return 401; }}
+            return 200 '{{"serial": "$ssl_client_serial"}}';
         }}
         location = /slow {{ limit_rate 42k; }}
         location / {{ return 200 '{{"serial": "$ssl_client_serial", "authorization": "$http_authorization"}}'; }}
