@@ -16,6 +16,7 @@ from proxy.gateway.settings import DrainSettings, RouteSettings
 from proxy.stores.base import StoreSettings
 from proxy.stores.memory import MemorySettings
 from proxy.tokens.delivery import WebhookSettings
+from proxy.users.settings import UsersSettings
 
 NAME: Final = r"^[a-z0-9][a-z0-9_-]*$"
 KEY_HASH: Final = r"^sha256:[0-9a-f]{64}$"
@@ -74,6 +75,8 @@ class Config(Settings):
     """How the process takes its leave after SIGTERM."""
     events: EventsSettings = EventsSettings()
     """Who is told of events."""
+    users: UsersSettings | None = None
+    """Who users are, and how they prove it. None: nothing is done on behalf of users."""
     callers: Mapping[Name, AnyCaller] = {}
     """Who may send requests, by name."""
     credentials: Mapping[Name, AnyCredential] = {}

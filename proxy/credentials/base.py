@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from proxy.core.clock import Clock
+from proxy.core.errors import FetchError, Reason
 from proxy.core.message import Reply
 from proxy.core.rejection import DEFAULT_RULES, RejectionSettings
 from proxy.core.secret import Secret
@@ -37,6 +38,8 @@ class CredentialSettings(Settings):
     """How long before its expiry a token is replaced; by default 60 s, or a quarter of a shorter life."""
     allow_plain_http: bool = False
     """Let this credential's own requests go to an `http://` address; its secrets then travel readable."""
+    per_user: bool = False
+    """Each user has a token of their own. Requests then say for whom they are, and prove it; see `users`."""
 
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
@@ -52,6 +55,15 @@ class CredentialSettings(Settings):
     def fixed_variables(self) -> Mapping[str, Secret]:
         """Return those of them that do not come with tokens."""
         return NO_VARIABLES
+
+    @property
+    def user_variables(self) -> frozenset[str]:
+        """Return the variables that a user has to bring, if each has a token of their own."""
+        return frozenset()
+
+    def for_user(self, values: Mapping[str, Secret]) -> Self:
+        """Return the settings of one user's token, where these are the user's variables."""
+        return self
 
     def injectors(self) -> tuple[Injector, ...]:
         """Return what puts its tokens into requests."""
@@ -119,6 +131,16 @@ class Credential(ABC):
     def token_at(self) -> str | None:
         """Return what its token is made of, as a message may name it; None: `reader` finds it in one place."""
         return None
+
+    def token_of(self, variables: Mapping[str, Secret], former: Mapping[str, Secret], at: float) -> Token:
+        """Return the token that these variables make, which another credential's run brought at that moment.
+
+        `former` is what its own token has; `at` is in Unix seconds.
+
+        Raises:
+            FetchError: they make none.
+        """
+        raise FetchError(Reason.INTERNAL, "this kind makes no tokens of variables")
 
     @property
     def saved_at(self) -> Mapping[str, str]:

@@ -27,15 +27,16 @@ def identity_of(settings: BaseModel, key: bytes) -> str:
     Raises:
         TypeError: the settings hold a value whose details cannot be told.
     """
-    return hmac.new(key, _canonical(settings), hashlib.sha256).hexdigest()[:32]
+    return hmac.new(key, canonical(settings), hashlib.sha256).hexdigest()[:32]
 
 
 def lineage_of(lineage: tuple[str | Secret, ...]) -> str:
     """Return 32 hex digits, the same for the same beginning of a chain, wherever and whenever. Takes about 50 ms."""
-    return hashlib.scrypt(_canonical(lineage), salt=_SALT, n=2**14, r=8, p=1, dklen=16).hex()
+    return hashlib.scrypt(canonical(lineage), salt=_SALT, n=2**14, r=8, p=1, dklen=16).hex()
 
 
-def _canonical(value: Any) -> bytes:
+def canonical(value: Any) -> bytes:
+    """Return bytes that tell two values apart, secrets included."""
     return json.dumps(_plain(value), sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 

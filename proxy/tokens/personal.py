@@ -1,0 +1,45 @@
+"""Makes the sources of credentials of which each user has a token of their own.
+
+A user's record in the store is named after the credential, its settings with the user's variables in them, and the
+user's pseudonym: so a changed password begins with a token of its own, and with no failure remembered. A chain of what
+works only once is named after its beginning and the user; whatever else changes, it goes on.
+"""
+
+import hashlib
+import hmac
+
+from proxy.core.errors import Reason, TokenUnavailableError
+from proxy.core.person import Person
+from proxy.credentials.base import CredentialSettings
+from proxy.stores.base import StoreError
+from proxy.telemetry.counts import CredentialMetrics
+from proxy.tokens.identity import canonical, identity_of
+from proxy.tokens.pool import Pool
+from proxy.tokens.source import Source
+from proxy.tokens.workshop import Workshop
+
+
+def build_pool(name: str, settings: CredentialSettings, identity: str, workshop: Workshop) -> Pool:
+    """Return the pool of that credential's users."""
+
+    async def make(person: Person, counts: CredentialMetrics) -> Source:
+        own = await _settings_of(person, name, settings)
+        credential = workshop.credential(name, own)
+        key = f"token/{name}/{identity_of(own, workshop.identity_key)}/{person.pseudonym}"
+        if credential.lineage is not None:
+            beginning = canonical((*credential.lineage, person.pseudonym))
+            key = f"chain/{hmac.new(workshop.identity_key, beginning, hashlib.sha256).hexdigest()[:32]}"
+        source = workshop.source(credential, key, identity_of(own, workshop.identity_key), counts)
+        await source.look()
+        return source
+
+    return Pool(name, identity, make, workshop.metrics.credential(name), most=workshop.remembered)
+
+
+async def _settings_of(person: Person, name: str, settings: CredentialSettings) -> CredentialSettings:
+    try:
+        return settings.for_user(await person.values(settings.user_variables))
+    except StoreError:
+        raise TokenUnavailableError(
+            Reason.INTERNAL, "what is known of the user cannot be looked up now", credential=name, retry_after=1.0
+        ) from None

@@ -1,0 +1,50 @@
+"""What sources are made with: all of it outlives a reload."""
+
+from dataclasses import dataclass
+
+from proxy import credentials
+from proxy.core.rejection import Rejection
+from proxy.credentials.base import Credential, CredentialSettings
+from proxy.net.endpoint import Endpoint
+from proxy.net.runtime import Runtime
+from proxy.telemetry.counts import CredentialMetrics
+from proxy.telemetry.events import EventLog
+from proxy.telemetry.metrics import Metrics
+from proxy.tokens.source import Source
+from proxy.tokens.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """One per process."""
+
+    endpoint: Endpoint
+    vault: Vault
+    identity_key: bytes
+    """The same in every process that shares the store, and nobody else's."""
+    runtime: Runtime
+    metrics: Metrics
+    events: EventLog
+    remembered: int = 10_000
+    """How many users' sources each credential has in memory."""
+
+    def credential(self, name: str, settings: CredentialSettings) -> Credential:
+        """Return the credential that these settings describe."""
+        return credentials.KINDS[settings.kind](name, settings, self.endpoint, self.runtime.clock)
+
+    def source(self, credential: Credential, key: str, identity: str, metrics: CredentialMetrics) -> Source:
+        """Return that credential at work; `key` is that of its record in the store."""
+        settings = credential.settings
+        return Source(
+            credential.name,
+            credential,
+            injectors=settings.injectors(),
+            vault=self.vault,
+            key=key,
+            runtime=self.runtime,
+            metrics=metrics,
+            events=self.events,
+            identity=identity,
+            rejection=Rejection(settings.rejected_when),
+            safety_window=settings.safety_window,
+        )
