@@ -28,7 +28,11 @@ from flask import Flask, Response, jsonify, request
 from joserfc.jwk import KeySet, OctKey
 from werkzeug.serving import make_server
 
-METHODS = ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"]
+ASSERTED = JWTBearerClientAssertion.CLIENT_AUTH_METHOD
+"""What Authlib calls both methods in which a client signs."""
+METHODS = ["client_secret_basic", "client_secret_post", ASSERTED, "none"]
+SIGNING = {"client_secret_jwt", "private_key_jwt"}
+ALGORITHMS = ["HS256", "RS256", "ES256"]
 
 
 @dataclass
@@ -54,7 +58,8 @@ class Client(ClientMixin):
         return secrets.compare_digest(self.metadata.get("client_secret", "").encode(), client_secret.encode())
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        return endpoint != "token" or bool(self.metadata["token_endpoint_auth_method"] == method)
+        registered = self.metadata["token_endpoint_auth_method"]
+        return endpoint != "token" or method == (ASSERTED if registered in SIGNING else registered)
 
     def check_response_type(self, response_type: str) -> bool:
         return response_type in self.metadata["response_types"]
@@ -137,10 +142,6 @@ def save_token(reply: dict[str, Any], asked: Any) -> None:
 
 class ClientAssertion(JWTBearerClientAssertion):
     """A client that signs (RFC 7523 §2.2): with its own key, or with the secret that it shares with us."""
-
-    def __init__(self, method: str) -> None:
-        super().__init__()
-        self.CLIENT_AUTH_METHOD = method
 
     def get_audiences(self) -> list[str]:
         return [issuer, token_url]
@@ -256,8 +257,7 @@ for grant in (ClientCredentials, Password, RefreshToken, JwtBearer):
     server.register_grant(grant)
 server.register_grant(AuthorizationCode, [CodeChallenge(required=True)])
 server.register_endpoint(Revocation)
-for method in ("client_secret_jwt", "private_key_jwt"):
-    server.register_client_auth_method(method, ClientAssertion(method))
+server.register_client_auth_method(ASSERTED, ClientAssertion())
 protector = ResourceProtector()
 protector.register_token_validator(Validator())
 
@@ -272,8 +272,8 @@ def metadata() -> Response:
         grant_types_supported=[grant.GRANT_TYPE for grant, _ in server._token_grants],
         response_types_supported=["code"],
         code_challenge_methods_supported=["S256"],
-        token_endpoint_auth_methods_supported=METHODS,
-        token_endpoint_auth_signing_alg_values_supported=["HS256", "RS256", "PS256", "ES256", "EdDSA"],
+        token_endpoint_auth_methods_supported=sorted({*METHODS, *SIGNING} - {ASSERTED}),
+        token_endpoint_auth_signing_alg_values_supported=ALGORITHMS,
     )
     return jsonify(document)
 
@@ -309,6 +309,8 @@ def api(rest: str) -> Response:
 @app.post("/forget")
 def forget() -> tuple[Response, int]:
     token = tokens.pop(request.form["token"], None)
+    if token is not None and "consent" in request.form:
+        refresh_tokens.pop(token.reply.get("refresh_token", ""), None)
     return jsonify({}), 404 if token is None else 200
 
 

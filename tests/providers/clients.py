@@ -58,6 +58,7 @@ class Identities:
         }
         for client, key in self._keys.items():
             self.key_file(client).write_bytes(key.as_pem(private=True))
+        self._write_strangers()
         for client, authority in (("vouched", self.authority), ("registered", trustme.CA())):
             pair = authority.issue_cert(CLIENT_HOST)
             pair.private_key_pem.write_to_path(str(self.key_file(client)))
@@ -70,6 +71,10 @@ class Identities:
     def certificate_file(self, client: str) -> Path:
         """Return the file with that client's certificate, PEM."""
         return self._directory / f"{client}.pem"
+
+    def stranger_key_file(self, client: str) -> Path:
+        """Return the file with a key of the same type that the providers do not know."""
+        return self._directory / f"stranger-{self._keys[client].key_type}.key"
 
     def public_key(self, client: str) -> dict[str, Any]:
         """Return that client's public key as a JWK."""
@@ -85,6 +90,10 @@ class Identities:
         """Return every client as it is registered; `basic_secret` is that of the client `basic`."""
         return [{**_registration(client), **self._proof(client, basic_secret)} for client in METHODS]
 
+    def _write_strangers(self) -> None:
+        for key in (RSAKey.generate_key(2048), ECKey.generate_key("P-256"), OKPKey.generate_key("Ed25519")):
+            (self._directory / f"stranger-{key.key_type}.key").write_bytes(key.as_pem(private=True))
+
     def _proof(self, client: str, basic_secret: str) -> dict[str, Any]:
         if client in self._keys:
             return {"jwks": {"keys": [self.public_key(client)]}}
@@ -92,7 +101,7 @@ class Identities:
             "basic": {"client_secret": basic_secret},
             "post": {"client_secret": AWKWARD_SECRET},
             "hs256": {"client_secret": AWKWARD_SECRET},
-            "vouched": {"tls_client_auth_san_dns": CLIENT_HOST},
+            "vouched": {"tls_client_auth_san_dns": CLIENT_HOST, "tls_client_certificate_bound_access_tokens": True},
             "registered": {"jwks": {"keys": [self.registered_key()]}},
             "public": {},
         }

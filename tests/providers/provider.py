@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,15 +25,6 @@ START: Final = 30.0
 """Seconds until a provider must have said its addresses."""
 
 
-def node_needed() -> None:
-    """Skip the test where there is no Node.js; in CI there must be one. Installs what the provider needs, once."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        if "CI" in os.environ:
-            pytest.fail(MISSING)
-        pytest.skip(MISSING)
-    subprocess.run(["make", "--silent", INSTALLED], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-
-
 @dataclass(frozen=True)
 class Addresses:
     """Where a provider is asked what."""
@@ -45,7 +35,7 @@ class Addresses:
     api: str
     """Answers 200 to a valid token and tells whose it is, else 401."""
     forget: str
-    """Takes the token in the form field `token` back."""
+    """Takes the token in the form field `token` back, and with a field `consent` its refresh token, too."""
     tokenWithCertificate: str = ""  # noqa: N815 - as the provider says it
     """The token endpoint that asks for the client's certificate; empty: there is none."""
     apiWithCertificate: str = ""  # noqa: N815 - as the provider says it
@@ -55,6 +45,7 @@ class Provider:
     """Runs while its block runs."""
 
     name: ClassVar[str]
+    """What tests and credentials are named after."""
     command: ClassVar[tuple[str, ...]]
     clients: ClassVar[frozenset[str]]
     """Those whose proof it understands."""
@@ -65,6 +56,20 @@ class Provider:
     def __init__(self, identities: Identities) -> None:
         self.identities = identities
         self._process: asyncio.subprocess.Process | None = None
+
+    def secret(self, client: str) -> str:
+        """Return the client's secret; empty: it has none."""
+        secrets = {"basic": self.basic_secret, "post": AWKWARD_SECRET, "hs256": AWKWARD_SECRET}
+        return secrets.get(client, "")
+
+    @classmethod
+    def is_here(cls) -> bool:
+        """Return True where it can run."""
+        return True
+
+    @classmethod
+    def needed(cls) -> None:
+        """Skip the test where it cannot run; in CI it must."""
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
@@ -115,15 +120,28 @@ class OidcProvider(Provider):
     clients = frozenset(METHODS)
     basic_secret = AWKWARD_SECRET
 
+    @classmethod
+    def is_here(cls) -> bool:
+        return bool(shutil.which("node") and shutil.which("npm"))
+
+    @classmethod
+    def needed(cls) -> None:
+        if not cls.is_here():
+            if "CI" in os.environ:
+                pytest.fail(MISSING)
+            pytest.skip(MISSING)
+
     async def __aenter__(self) -> Self:
-        node_needed()
+        self.needed()
+        install = await asyncio.create_subprocess_exec("make", "--silent", INSTALLED, cwd=ROOT)
+        assert await install.wait() == 0
         return await super().__aenter__()
 
 
 class AuthlibProvider(Provider):
     """The authorization server of Authlib; it does not decode what the header Authorization holds."""
 
-    name = "Authlib"
+    name = "authlib"
     command = (sys.executable, "-m", "tests.providers.authlib_server")
-    clients = frozenset(METHODS) - {"vouched", "registered"}
+    clients = frozenset(METHODS) - {"ps256", "eddsa", "vouched", "registered"}
     basic_secret = SECRET

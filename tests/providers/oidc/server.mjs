@@ -2,7 +2,7 @@
 //
 // The first line on stdin is the setup, as JSON; the server answers with its addresses, a line of JSON as well, and ends
 // when stdin does. /api answers 200 to a token that is valid at that moment, and tells what is known of it; POST /forget
-// takes a token back as if a person had done it. A person signs in at /interaction with a name alone.
+// takes a token back as if a person had done it, with `consent` the refresh token, too. A person signs in at /interaction with a name alone.
 
 import { X509Certificate } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -147,13 +147,15 @@ async function api(request, response) {
     send(response, 401, { error: 'invalid_token' }, { 'WWW-Authenticate': 'Bearer error="invalid_token"' });
     return;
   }
-  const { clientId: client, accountId: user, aud: audience, scope } = token;
+  const { clientId: client, accountId: user = null, aud: audience = null, scope = '' } = token;
   send(response, 200, { client, user, audience, scope, token: value });
 }
 
 async function forget(request, response) {
-  const token = await known(new URLSearchParams(await text(request)).get('token'));
+  const form = new URLSearchParams(await text(request));
+  const token = await known(form.get('token'));
   await token?.destroy();
+  if (token && form.has('consent')) await provider.RefreshToken.revokeByGrantId(token.grantId);
   send(response, token ? 200 : 404, {});
 }
 
@@ -215,6 +217,7 @@ async function give(ctx, user, gty, more = {}) {
     if (params.resource !== resource) throw new errors.InvalidTarget();
     token.resourceServer = new provider.ResourceServer(params.resource, server);
   }
+  if (client.tlsClientCertificateBoundAccessTokens) token.setThumbprint('x5t', certificate(ctx));
   const reply = { access_token: await token.save(), expires_in: token.expiration, token_type: token.tokenType, ...more };
   if (scopes.has('offline_access')) {
     const refresh = new provider.RefreshToken({
