@@ -8,6 +8,7 @@ from proxy import stores
 from proxy.callers.anonymous import AnonymousSettings
 from proxy.config.address import Address
 from proxy.config.outward import tls_faults
+from proxy.config.personal import personal_flaws
 from proxy.config.positions import Loc
 from proxy.config.schema import Config
 from proxy.config.sentences import closest
@@ -52,6 +53,8 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
         yield from _methods(name, route)
     for loc, message, value in workflow_flaws(config.credentials, known["credentials"]):
         yield Flaw(loc, message, value)
+    for loc, message in personal_flaws(config):
+        yield Flaw(loc, message)
     yield from _twins(config.routes)
     for loc, fault in tls_faults(config, SystemClock.now()):
         yield Flaw(loc, fault.message, warning=fault.warning, absent=fault.absent)

@@ -26,6 +26,9 @@ BEARER = HeaderSettings(kind="header", name="Authorization", prefix="Bearer ")
 class CredentialSettings(Settings):
     """What every credential's settings share."""
 
+    can_be_personal: ClassVar[bool] = True
+    """False: the token is part of the configuration, so that no user can have another one."""
+
     kind: str
     """How the token is had."""
     description: str = ""
@@ -82,6 +85,15 @@ class CredentialSettings(Settings):
     def spends(self) -> bool:
         """Return True when a fetch needs what the one before it brought, and may use it up."""
         return False
+
+    @model_validator(mode="after")
+    def _is_personal_if_it_can_be(self) -> Self:
+        if self.per_user and not self.can_be_personal:
+            raise ValueError(
+                f"per_user: a credential of kind {self.kind} has one token, which is written here; "
+                "for tokens of users' own take a kind that fetches them, or user_token"
+            )
+        return self
 
     @model_validator(mode="after")
     def _each_place_once(self) -> Self:

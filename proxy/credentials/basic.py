@@ -24,6 +24,8 @@ def _user(name: str) -> str:
 class BasicSettings(CredentialSettings):
     """A user name and a password."""
 
+    can_be_personal: ClassVar[bool] = False
+
     kind: Literal["basic"]
     """A user name and a password."""
     username: Annotated[str, AfterValidator(_user)]

@@ -42,9 +42,19 @@ class HttpRequestSettings(CredentialSettings):
         return tuple(sorted(self.save.keys() & self.request.names))
 
     @property
-    def variable_names(self) -> frozenset[str]:
-        """Return what it is given and what replies bring."""
-        return frozenset(self.variables.keys() | self.save.keys())
+    def variable_names(self) -> frozenset[str] | None:
+        """Return what it is given and what replies bring; None: users bring more."""
+        return None if self.per_user else frozenset(self.variables.keys() | self.save.keys())
+
+    @property
+    def user_variables(self) -> frozenset[str]:
+        """Return what is used here, and neither given nor brought by a reply."""
+        injected = frozenset[str]().union(*(settings.names for settings in self.inject))
+        return (self.request.names | (injected - self.save.keys())) - self.variables.keys()
+
+    def for_user(self, values: Mapping[str, Secret]) -> Self:
+        """Return the same with the user's variables among those that are given."""
+        return self.model_copy(update={"variables": {**self.variables, **values}})
 
     @property
     def fixed_variables(self) -> Mapping[str, Secret]:
@@ -60,7 +70,8 @@ class HttpRequestSettings(CredentialSettings):
     def _safe_and_complete(self) -> Self:
         if self.request.is_plain_http and not self.allow_plain_http:
             raise ValueError("request.url is not https; secrets would travel readable unless `allow_plain_http: true`")
-        if missing := sorted(self.request.names - self.variables.keys()):
+        missing = sorted(self.request.names - self.variables.keys())
+        if missing and not self.per_user:
             saved = " (a saved value needs a first one)" if missing[0] in self.save else ""
             raise ValueError(f"the variable {missing[0]} is not defined; give it a value under `variables`{saved}")
         return self
@@ -79,7 +90,8 @@ class HttpRequest(Credential):
         self.reader = self._reader = TokenReader(settings.token, settings.expiry)
         self.longest_try = settings.request.timeout
         if settings.spends:
-            self.lineage = (settings.request.place, *(settings.variables[name] for name in settings.sent_again))
+            first = (settings.variables.get(name, Secret("")) for name in settings.sent_again)  # or it is the user's
+            self.lineage = (settings.request.place, *first)
 
     @property
     def saved_at(self) -> Mapping[str, str]:

@@ -42,6 +42,8 @@ def present(secret: Secret) -> Secret:
 class TextSettings(CredentialSettings):
     """A token that is written down, such as an API key."""
 
+    can_be_personal: ClassVar[bool] = False
+
     kind: Literal["text"]
     """A token that is written down."""
     value: Annotated[Secret, AfterValidator(one_line), AfterValidator(present)]

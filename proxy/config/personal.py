@@ -1,0 +1,26 @@
+"""What is wrong between users and what is done on their behalf."""
+
+from collections.abc import Iterator
+
+from proxy.config.positions import Loc
+from proxy.config.schema import Config
+
+Found = tuple[Loc, str]
+
+
+def personal_flaws(config: Config) -> Iterator[Found]:
+    """Yield a place and what is wrong there."""
+    personal = [name for name, settings in config.credentials.items() if settings.per_user]
+    if config.users is None:
+        for name in personal:
+            yield (
+                ("credentials", name, "per_user"),
+                "nothing says who users are; add a section `users` with an identity_secret or an issuer",
+            )
+    elif not (config.users.identity_secret or config.users.issuers or _trusted(config)):
+        why = "no user can prove who they are; give an identity_secret or an issuer, or let a caller act for users"
+        yield ("users",), f"{why}: `acts_for: any`"
+
+
+def _trusted(config: Config) -> bool:
+    return any(caller.acts_for == "any" for caller in config.callers.values())

@@ -1,0 +1,62 @@
+"""A credential of users' own needs users, and users need a way to prove who they are."""
+
+from typing import Any
+
+import pytest
+
+from proxy.config.personal import personal_flaws
+from proxy.config.schema import Config
+
+SECRET = "0123456789abcdef0123456789abcdef"
+PERSONAL = {
+    "mine": {
+        "kind": "http_request",
+        "per_user": True,
+        "request": {"url": "https://id.example/token", "form": {"user": "{{ USER_ID }}", "pin": "{{ PIN }}"}},
+        "token": {"from": "json", "path": "token"},
+    }
+}
+
+
+def found(**sections: Any) -> list[tuple[tuple[str | int, ...], str]]:
+    return [(loc, message) for loc, message in personal_flaws(Config.model_validate(sections))]
+
+
+def test_a_credential_of_users_own_needs_users() -> None:
+    ((loc, message),) = found(credentials=PERSONAL)
+    assert loc == ("credentials", "mine", "per_user")
+    assert "add a section `users`" in message
+
+
+def test_users_need_a_way_to_prove_who_they_are() -> None:
+    ((loc, message),) = found(users={}, credentials=PERSONAL)
+    assert loc == ("users",)
+    assert "no user can prove who they are" in message
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {},
+        {"users": {"identity_secret": SECRET}, "credentials": PERSONAL},
+        {"users": {}, "callers": {"app": {"kind": "anonymous", "acts_for": "any"}}, "credentials": PERSONAL},
+        {
+            "users": {
+                "issuers": {"id": {"issuer": "https://id", "audience": "us", "jwks_url": "https://id.example/jwks"}}
+            }
+        },
+    ],
+)
+def test_each_way_of_proving_will_do(sections: dict[str, Any]) -> None:
+    assert found(**sections) == []
+
+
+def test_what_a_user_brings_is_what_nobody_else_does() -> None:
+    settings = Config.model_validate({"credentials": PERSONAL}).credentials["mine"]
+    assert settings.user_variables == {"USER_ID", "PIN"}
+
+
+@pytest.mark.parametrize("kind", [{"kind": "text", "value": "x"}, {"kind": "basic", "username": "a", "password": "b"}])
+def test_a_token_that_is_written_down_is_everybodys(kind: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="has one token, which is written here"):
+        Config.model_validate({"credentials": {"mine": {**kind, "per_user": True}}})
