@@ -1,16 +1,19 @@
 """Finds a value in an XML body by a path of names, without building a tree of it.
 
 A path is a small part of XPath: `/Envelope/Body/token`, `/list/item[2]/token`, `/session/@id`. Names are compared
-without their namespaces. A body with a DTD is refused, and so are entities with it: they are how a short document
-becomes a large one, and how it asks for files. Depth, size and number of elements are bounded.
+without their namespaces, which the parser does not resolve: a long one would stand in every name anew. A body with a
+DTD is refused, and so are entities with it: they are how a short document becomes a large one, and how it asks for
+files. Depth, size and number of elements are bounded.
 """
 
 import re
 from typing import Annotated, Final, Literal, NamedTuple
-from xml.etree.ElementTree import ParseError
+from xml.sax import SAXException
+from xml.sax.handler import ContentHandler
+from xml.sax.xmlreader import AttributesImpl
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import XMLParser
+from defusedxml.expatreader import create_parser
 from pydantic import AfterValidator, Field
 
 from proxy.core.message import Reply
@@ -81,10 +84,11 @@ class _TooMuchError(Exception):
     """The document is over a bound."""
 
 
-class _Search:
+class _Search(ContentHandler):
     """Follows a path while a document is parsed. What has been passed is forgotten."""
 
     def __init__(self, steps: tuple[Step, ...], attribute: str | None) -> None:
+        super().__init__()
         self.found: list[str] = []
         self.is_parent = False
         """True: there are elements in one that was found."""
@@ -98,7 +102,7 @@ class _Search:
         self._text: list[str] = []
         self._elements = 0
 
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
+    def startElement(self, name: str, attrs: "AttributesImpl[str]") -> None:  # noqa: N802 - SAX calls it so
         self._elements += 1
         self._depth += 1
         if self._depth > DEEPEST or self._elements > MOST_ELEMENTS:
@@ -106,23 +110,23 @@ class _Search:
         at = self._depth - 1
         if self._matched == len(self._steps):
             self.is_parent = self.is_parent or self._attribute is None
-        elif self._matched == at and _local(tag) == self._steps[at].name:
+        elif self._matched == at and _local(name) == self._steps[at].name:
             self._counts[at] += 1
             if self._steps[at].position in (None, self._counts[at]):
-                self._enter(attributes)
+                self._enter(attrs)
 
-    def _enter(self, attributes: dict[str, str]) -> None:
+    def _enter(self, attributes: "AttributesImpl[str]") -> None:
         self._matched += 1
         if self._matched < len(self._steps):
             self._counts[self._matched] = 0
         elif self._attribute is not None:
             self.found += [value for name, value in attributes.items() if _local(name) == self._attribute]
 
-    def data(self, text: str) -> None:
+    def characters(self, content: str) -> None:
         if self._matched == len(self._steps) and self._attribute is None:
-            self._text.append(text)
+            self._text.append(content)
 
-    def end(self, tag: str) -> None:
+    def endElement(self, name: str) -> None:  # noqa: N802 - SAX calls it so
         if self._matched == self._depth:
             if self._matched == len(self._steps) and self._attribute is None:
                 self.found.append("".join(self._text).strip())
@@ -130,12 +134,9 @@ class _Search:
             self._matched -= 1
         self._depth -= 1
 
-    def close(self) -> None:
-        """Do nothing: the parser asks for it."""
-
 
 def _local(name: str) -> str:
-    return name.rpartition("}")[2]
+    return name.rpartition(":")[2]
 
 
 def _parse(reply: Reply, search: _Search) -> None:
@@ -146,7 +147,8 @@ def _parse(reply: Reply, search: _Search) -> None:
     """
     if len(reply.body) > LARGEST:
         raise FormatError(f"the body is larger than {LARGEST // 1024} KiB")
-    parser = XMLParser(target=search, forbid_dtd=True)
+    parser = create_parser(forbid_dtd=True)
+    parser.setContentHandler(search)
     try:
         parser.feed(reply.body)
         parser.close()
@@ -154,5 +156,5 @@ def _parse(reply: Reply, search: _Search) -> None:
         raise FormatError(f"the body has more than {MOST_ELEMENTS} elements, or {DEEPEST} in each other") from None
     except DefusedXmlException:
         raise FormatError("the body is XML with a DTD, which is not read") from None
-    except (ParseError, ValueError, LookupError):
+    except (SAXException, ValueError, LookupError):
         raise FormatError(f"the body is not XML but {reply.media_type}") from None

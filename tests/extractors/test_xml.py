@@ -128,7 +128,15 @@ def test_what_is_not_plain_xml_within_bounds_is_refused_and_not_shown(body: byte
 
 
 def test_a_body_at_every_bound_is_read_in_time() -> None:
-    body = b"<a>" * (DEEPEST - 2) + b"<b/>" * (MOST_ELEMENTS - DEEPEST) + b"<c>x</c>" + b"</a>" * (DEEPEST - 2)
+    long = b" xmlns='" + b"n" * (LARGEST // 2) + b"' xmlns:p='" + b"n" * (LARGEST // 4) + b"'"
+    long += b"".join(b" p:a%d=''" % number for number in range(8_000))
+    body = (
+        b"<a%s>" % long
+        + b"<a>" * (DEEPEST - 3)
+        + b"<b/>" * (MOST_ELEMENTS - DEEPEST)
+        + b"<c>x</c>"
+        + b"</a>" * (DEEPEST - 2)
+    )
     began = time.monotonic()
     assert at("/a" * (DEEPEST - 2) + "/c").extract(reply_of(body)) == "x"
     assert time.monotonic() - began < 2

@@ -53,6 +53,8 @@ def test_equal_settings_have_one_identity() -> None:
         {"inner": Inner(names=("b", "a"))},
         {"text": "client={{ID}}&secret=other"},
         {"text": "client={{ OTHER }}&secret=planted"},
+        {"text": "client={{ ID | upper }}&secret=planted"},
+        {"text": "client={{ ID + '' }}&secret=planted"},
         {"body": {"user": "%%USER%%", "numbers": [1, 2.5, None, False]}},
         {"headers": {"X-Key": Secret("planted-other")}},
         {"headers": {"X-Other": Secret("planted-key")}},
