@@ -1,5 +1,6 @@
 """What is wrong with the files of a TLS setting, in the words of whoever has to set it right."""
 
+import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from proxy.net.tls import TlsError, TlsSettings, open_context, read
+from proxy.net.tls import TlsError, TlsSettings, load_certificate, read
 
 Field = Literal["ca", "certificate", "key", "key_password"]
 _RELATIVE: Final = "correct the path, relative to the configuration file"
@@ -34,29 +35,29 @@ def faults(settings: TlsSettings, now: float) -> Iterator[Fault]:
     yield from found
     if all(fault.warning for fault in found):
         try:
-            open_context(settings)
+            load_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), settings)
         except TlsError as error:
-            yield Fault("certificate" if settings.certificate else "ca", str(error))
+            yield Fault("certificate", str(error))
 
 
 def _each(settings: TlsSettings, now: float) -> Iterator[Fault]:
-    if settings.ca is not None and _certificates(settings.ca) is None:
+    if settings.ca is not None and not _is_believable(settings.ca):
         yield _no_certificates("ca", settings.ca)
     if settings.certificate is None:
         return
-    chain = _certificates(settings.certificate)
-    if chain is None:
+    shown = _certificate(settings.certificate)
+    if shown is None:
         yield _no_certificates("certificate", settings.certificate)
-    elif now > chain[0].not_valid_after_utc.timestamp():
-        day = chain[0].not_valid_after_utc.date().isoformat()
+    elif now > shown.not_valid_after_utc.timestamp():
+        day = shown.not_valid_after_utc.date().isoformat()
         yield Fault("certificate", f"this certificate expired on {day}; have a new one issued", warning=True)
-    elif now < chain[0].not_valid_before_utc.timestamp():
-        day = chain[0].not_valid_before_utc.date().isoformat()
+    elif now < shown.not_valid_before_utc.timestamp():
+        day = shown.not_valid_before_utc.date().isoformat()
         yield Fault("certificate", f"this certificate counts from {day}; check this machine's clock", warning=True)
     key = _key(settings, settings.key or settings.certificate)
     if isinstance(key, Fault):
         yield key
-    elif chain is not None and _is_anothers(chain[0], key):
+    elif shown is not None and _is_anothers(shown, key):
         yield Fault(
             "key" if settings.key else "certificate",
             "this key is not that of the certificate; name the two that were made for each other, the client's "
@@ -68,9 +69,19 @@ def _no_certificates(field: Field, path: Path) -> Fault:
     return Fault(field, f"this file cannot be read as PEM certificates; {_RELATIVE}", absent=not path.exists())
 
 
-def _certificates(path: Path) -> list[x509.Certificate] | None:
+def _is_believable(path: Path) -> bool:
+    """Return True when OpenSSL finds authorities in the file, which is less strict than others about old ones."""
     try:
-        return x509.load_pem_x509_certificates(read(path))
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError:
+        return False
+    return True
+
+
+def _certificate(path: Path) -> x509.Certificate | None:
+    """Return the first one in the file: that of the client."""
+    try:
+        return x509.load_pem_x509_certificate(read(path))
     except (OSError, ValueError):
         return None
 

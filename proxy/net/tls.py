@@ -130,16 +130,26 @@ def open_context(settings: TlsSettings) -> ssl.SSLContext:
         raise TlsError(f"{settings.ca} holds no certificates as PEM") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    if settings.certificate is not None:
-        password = settings.key_password
-        try:
-            # A password is always offered: without one, OpenSSL would ask for it at the terminal, and wait.
-            context.load_cert_chain(
-                settings.certificate, settings.key, password=lambda: password.reveal() if password else ""
-            )
-        except (OSError, ValueError) as error:
-            raise TlsError(_refused(settings, error)) from None
+    load_certificate(context, settings)
     return context
+
+
+def load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
+    """Let the context show the certificate, if there is one.
+
+    Raises:
+        TlsError: OpenSSL does not take it, or its key.
+    """
+    if settings.certificate is None:
+        return
+    password = settings.key_password
+    try:
+        # A password is always offered: without one, OpenSSL would ask for it at the terminal, and wait.
+        context.load_cert_chain(
+            settings.certificate, settings.key, password=lambda: password.reveal() if password else ""
+        )
+    except (OSError, ValueError) as error:
+        raise TlsError(_refused(settings, error)) from None
 
 
 def _refused(settings: TlsSettings, error: Exception) -> str:

@@ -1,10 +1,15 @@
 """What is wrong with certificate and key is said of the setting that has to change, without showing either."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from proxy.core.clock import SystemClock
 from proxy.core.secret import Secret
@@ -126,3 +131,15 @@ def test_a_certificate_out_of_its_time_is_a_warning(folder: Folder) -> None:
     field, message, warning = folder.one(days=-36_500)
     assert (field, warning) == ("certificate", True)
     assert "counts from" in message
+
+
+def test_what_openssl_does_not_take_is_told_before_anybody_connects(folder: Folder) -> None:
+    key = rsa.generate_private_key(65537, 1024)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "client.example")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    folder.put("client.pem", builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    folder.put("client.key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    field, message, warning = folder.one()
+    assert (field, warning) == ("certificate", False)
+    assert message.endswith("cannot be used as a certificate and its key (ee key too small)")
