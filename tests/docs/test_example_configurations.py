@@ -42,6 +42,7 @@ def test_it_can_be_used_once_its_secrets_are_there(path: Path, tmp_path: Path) -
     """The files that it refers to are put beside it, and its variables are set."""
     text = path.read_text().replace("/run/secrets/", "")
     for name in re.findall(r"\$\{file:([^}]+)\}", text):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(SEALING_KEY if name == "seal-key" else "secret\n")
     copy = tmp_path / path.name
     copy.write_text(text)
