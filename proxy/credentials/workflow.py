@@ -9,7 +9,7 @@ with `steps`, from the beginning; if it fails in a way that may pass, it does no
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
@@ -114,6 +114,13 @@ class WorkflowSettings(CredentialSettings):
         return self
 
 
+class Ask(Protocol):
+    """Gets the token of the credential that saves to this one, with its variables."""
+
+    async def __call__(self, *, fresh: bool) -> Token:
+        """Return what it has; if `fresh`, it runs first. Raises FetchError: it has none."""
+
+
 class Workflow(Credential):
     """Takes the steps, and makes a token of what they bring."""
 
@@ -134,6 +141,8 @@ class Workflow(Credential):
         )
         self._maker = TokenMaker(settings.token, settings.expiry, self._brought)
         self.longest_try = sum(step.request.timeout for step in everything) or Credential.longest_try
+        self.ask: Ask | None = None
+        """How to get what another credential saves to this one; None: nobody does."""
         if self._spent:
             self.lineage = self._beginning()
 
@@ -169,34 +178,44 @@ class Workflow(Credential):
         """Return the token that the steps bring, or the refresh steps if there is something to refresh."""
         former = previous.variables if previous else NO_VARIABLES
         if not (self._refresh and former):
-            return await self._run(self._steps, NO_VARIABLES)
+            return await self._anew(previous)
         try:
             return await self._run(self._refresh, former)
         except TokenRequestError as refused:
-            if not (self._steps and _is_over(refused)):
+            if not _is_over(refused):
                 raise
             carried = refused.variables
         try:
-            return await self._run(self._steps, NO_VARIABLES)
+            return await self._anew(previous)
         except FetchError as error:
             error.variables = error.variables or carried
             error.unheeded = False
             raise
 
-    def token_of(self, variables: Mapping[str, Secret], at: float) -> Token:
-        """Return the token that these variables make at that moment, as if a run had brought them.
-
-        Raises:
-            FetchError: they make none.
-        """
+    def token_of(self, variables: Mapping[str, Secret], former: Mapping[str, Secret], at: float) -> Token:
+        """Return the token that these variables make, as if a run had brought them."""
         said = Reply(200, (), b"", at)
-        run = Run(self._workflow.variables, variables, brought=dict.fromkeys(variables, said), last=said)
+        run = Run(self._workflow.variables, {**former, **variables}, last=said)
+        run.brought.update(dict.fromkeys(variables, said))
         return self._maker.make(run)
 
-    async def _run(self, steps: Sequence[Step], former: Mapping[str, Secret]) -> Token:
-        if not steps:
-            why = "nothing has been saved to it yet: it gets its token when the credential runs that saves to it"
+    async def _anew(self, previous: Token | None) -> Token:
+        return await (self._run(self._steps, NO_VARIABLES) if self._steps else self._given(previous))
+
+    async def _given(self, previous: Token | None) -> Token:
+        """Return what another credential's run brought, which is made to run if that makes no new token."""
+        if self.ask is None:
+            why = "nobody has saved to it yet: it gets its token when a credential runs that saves to it"
             raise FetchError(Reason.NO_REFRESH_TOKEN, why, asked=False)
+        former = previous.variables if previous else NO_VARIABLES
+        given = await self.ask(fresh=False)
+        token = self.token_of(given.variables, former, given.issued_at)
+        if previous is not None and token.value == previous.value:
+            given = await self.ask(fresh=True)
+            token = self.token_of(given.variables, former, given.issued_at)
+        return token
+
+    async def _run(self, steps: Sequence[Step], former: Mapping[str, Secret]) -> Token:
         run = Run(self._workflow.variables, former, Jar() if self._workflow.cookies == "keep" else None)
         try:
             for step in steps:

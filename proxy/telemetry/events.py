@@ -47,6 +47,9 @@ class EventName(StrEnum):
     """An operator had the token forgotten."""
     CREDENTIAL_NEEDS_PERSON = "credential_needs_person"
     """A fetch failed in a way that asking again cannot help: somebody has to change something."""
+    SAVING_FAILED = "saving_failed"
+    """What a credential's run brought could not be saved to another credential (`detail` says which, and why). It
+    comes again with the next run."""
     REPLAY_GIVEN_UP = "replay_given_up"
     """A refused request was not sent again, because its body had outgrown what is remembered."""
     REJECTED_AGAIN = "rejected_again"

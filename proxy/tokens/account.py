@@ -62,8 +62,11 @@ class Account:
 
     def usable(self, than: int = -1) -> Held | None:
         """Return the token ready for use, if it may be used now and its generation is higher than that."""
-        record = self.record
-        if record.token is None or record.is_rejected or record.identity != self.identity or record.generation <= than:
+        return self.rendered(self.record) if self.record.generation > than else None
+
+    def rendered(self, record: TokenRecord) -> Held | None:
+        """Return that record's token ready for use, if it may be used now."""
+        if record.token is None or record.is_rejected or record.identity != self.identity:
             return None
         with suppress(FetchError):
             held = self._render(record.token, record.trusted)

@@ -25,6 +25,7 @@ from proxy.tokens.hand import Hand
 from proxy.tokens.held import Held, Render
 from proxy.tokens.outcome import Outcome, Replacement, Trigger
 from proxy.tokens.refresher import Refresher
+from proxy.tokens.saving import Savings
 
 BREAKER: Final = BreakerSettings()  # a token endpoint's circuit opens as a route's does by default
 
@@ -54,6 +55,8 @@ class Replacer:
             credential, account, render=render, clock=runtime.clock, metrics=metrics, random=random
         )
         self.gate = Gate(name, Breaker(BREAKER), clock=runtime.clock, events=events, random=random)
+        self.savings: Savings | None = None
+        """Who gets what each fetch brings, too."""
         self.allowance = Allowance()
         """How many more renewals rejections may force."""
         self.hand = Hand(name, runtime, metrics, self.behind)
@@ -136,6 +139,8 @@ class Replacer:
         if outcome.fetched:
             self.tell(EventName.TOKEN_FETCHED, outcome.held, reason=trigger.value)
             self.gate.succeeded(permit, had_failed=outcome.had_failed)
+            if self.savings is not None:
+                self.savings.pass_on(outcome.held.token)
         else:
             self.gate.left(permit)
             self.gate.heard_success()

@@ -11,14 +11,16 @@ whose circuit is open. Generations only grow: what lands is newer than what was 
 """
 
 import random as chance
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from proxy.core.errors import ProxyError
 from proxy.core.rejection import Rejection
+from proxy.core.secret import Secret
 from proxy.credentials.base import Credential
 from proxy.injectors.base import Injector
 from proxy.net.runtime import Runtime
+from proxy.stores.base import StoreError
 from proxy.telemetry.counts import CredentialMetrics
 from proxy.telemetry.events import EventLog, EventName
 from proxy.tokens.account import Account
@@ -28,6 +30,7 @@ from proxy.tokens.outcome import Trigger
 from proxy.tokens.record import TokenRecord
 from proxy.tokens.renewal import Renewal, RenewalOutcome
 from proxy.tokens.replacer import Replacer
+from proxy.tokens.saving import Savings, receive
 from proxy.tokens.status import SourceStatus, status_of
 from proxy.tokens.vault import Vault
 
@@ -55,6 +58,7 @@ class Source:
         random: Callable[[], float] = chance.random,
     ) -> None:
         self.name, self.identity = name, identity
+        self.credential = credential
         self.rejection = rejection
         self.renewable = credential.renewable
         self._vault = vault
@@ -206,9 +210,29 @@ class Source:
 
     def hear(self, record: TokenRecord) -> None:
         """Let what others made of the record count here."""
-        account, held, was_rejected = self._account, self._hand.held, self._account.record.is_rejected
-        if not account.hear(record):
-            return
+        was_rejected = self._account.record.is_rejected
+        if self._account.hear(record):
+            self._reckon(was_rejected=was_rejected)
+
+    async def receive(self, variables: Mapping[str, Secret], at: float) -> None:
+        """Let variables count that another credential's run brought at that moment, in Unix seconds.
+
+        Raises:
+            StoreError: others do not know of them.
+        """
+        was_rejected = self._account.record.is_rejected
+        try:
+            await receive(self._account, self.credential, variables, at, self._clock)
+        finally:
+            self._reckon(was_rejected=was_rejected)
+
+    def give_to(self, savings: Savings | None) -> None:
+        """Pass on what each fetch brings from now on; None: to nobody."""
+        self._replacer.savings = savings
+
+    def _reckon(self, *, was_rejected: bool) -> None:
+        """Let the account's record count, which is not of our own making."""
+        account, held, record = self._account, self._hand.held, self._account.record
         if (usable := account.usable()) is not None:
             if held is None or not held.is_same_token_as(usable):
                 self._hand.take(usable, even_if_unused=False)
@@ -220,6 +244,11 @@ class Source:
         if (failure := account.failure) is not None:
             self._gate.heard_failure(failure)
             self._hand.make_do()
+
+    async def look(self) -> None:
+        """Learn what the store has, if it says: a token that is there needs no flight."""
+        with suppress(StoreError):
+            await self.catch_up()
 
     async def catch_up(self) -> None:
         """Compare with the store, for news may have been missed. May raise StoreError."""

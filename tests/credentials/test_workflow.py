@@ -600,10 +600,10 @@ def test_variables_make_a_token_if_they_suffice() -> None:
     settings = WorkflowSettings.model_validate({"kind": "workflow", "steps": [], "token": "{{ UPLOAD }}"})
     credential = Workflow("upload", settings, Endpoint(clock), clock)
     variables = {"UPLOAD": Secret("abc"), "EXPIRES_IN": Secret("60")}
-    token = credential.token_of(variables, clock.now())
+    token = credential.token_of(variables, {}, clock.now())
     assert (token.value, token.expires_at, token.variables) == (Secret("abc"), clock.now() + 60, variables)
     with pytest.raises(FetchError, match="the variable UPLOAD is not defined"):
-        credential.token_of({"OTHER": Secret("abc")}, clock.now())
+        credential.token_of({"OTHER": Secret("abc")}, {}, clock.now())
 
 
 # Settings
