@@ -7,8 +7,12 @@ from proxy.credentials.base import Credential
 from proxy.credentials.basic import Basic
 from proxy.credentials.client_credentials import ClientCredentials
 from proxy.credentials.http_request import HttpRequest
+from proxy.credentials.jwt_bearer import JwtBearer
+from proxy.credentials.password import Password
 from proxy.credentials.refresh_token import RefreshToken
 from proxy.credentials.text import Text
+from proxy.credentials.token_exchange import TokenExchange
+from proxy.credentials.workflow import Workflow
 
 KINDS: Final[Table[type[Credential]]] = Table(
     "proxy.credentials",
@@ -16,7 +20,11 @@ KINDS: Final[Table[type[Credential]]] = Table(
         "text": Text,
         "basic": Basic,
         "http_request": HttpRequest,
+        "workflow": Workflow,
         "client_credentials": ClientCredentials,
+        "password": Password,
         "refresh_token": RefreshToken,
+        "jwt_bearer": JwtBearer,
+        "token_exchange": TokenExchange,
     },
 )

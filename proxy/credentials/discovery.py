@@ -9,7 +9,7 @@ led to was no token endpoint, it is asked for at the next fetch. Who asks meanwh
 import asyncio
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
@@ -75,17 +75,21 @@ class FixedPlace:
 
 
 class Discovery:
-    """Asks one issuer for its metadata. `mutual`: the client shows a certificate (RFC 8705 §5)."""
+    """Asks one issuer for its metadata.
+
+    `question` is a request to the issuer's own address: metadata are asked for in the same way. `plain`: the token
+    endpoint may have an `http://` address. `mutual`: the client shows a certificate (RFC 8705 §5).
+    """
 
     requests = 2
 
     def __init__(
-        self, issuer: str, endpoint: Endpoint, clock: Clock, *, timeout: float, plain: bool, mutual: bool
+        self, question: EndpointRequest, endpoint: Endpoint, clock: Clock, *, plain: bool = False, mutual: bool = False
     ) -> None:
-        self._issuer = issuer
+        self._issuer = question.url
+        self._question = question
         self._endpoint = endpoint
         self._clock = clock
-        self._timeout = timeout
         self._plain = plain
         self._mutual = mutual
         self._asking = asyncio.Lock()
@@ -118,7 +122,7 @@ class Discovery:
         absent = ""
         for url in well_known(self._issuer):
             try:
-                reply = await self._endpoint.call(EndpointRequest("GET", url, timeout=self._timeout))
+                reply = await self._endpoint.call(replace(self._question, url=url))
                 return self._read(_object(reply)), _lifetime(reply)
             except TokenRequestError as error:
                 if error.symptom not in _ABSENT:

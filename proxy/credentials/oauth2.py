@@ -17,9 +17,10 @@ from proxy.credentials.base import Credential
 from proxy.credentials.client_auth import REGISTERED, ClientSettings, prover
 from proxy.credentials.discovery import Discovery, FixedPlace, Place, Places, check_issuer
 from proxy.credentials.grant_reply import TOKEN_TYPE, GrantReader
-from proxy.credentials.parameters import Scope, Values, written
+from proxy.credentials.parameters import Scope, Values, rendered, written
 from proxy.credentials.request import check_address, is_plain_http
 from proxy.net.endpoint import Endpoint, EndpointRequest
+from proxy.net.tls import TlsSettings
 
 _OURS: Final = frozenset(
     {"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope"}
@@ -48,6 +49,8 @@ class OAuth2Settings(ClientSettings):
     """What the provider calls a bearer token, in any case. A token of another type is not used."""
     timeout: Annotated[Duration, Field(gt=0, le=120)] = 10.0
     """How long one try may take, from the connection to the last byte."""
+    tls: TlsSettings | None = None
+    """How the provider proves itself, and which certificate the client shows, where that is not as usual."""
 
     @property
     def provider(self) -> str:
@@ -61,11 +64,15 @@ class OAuth2Settings(ClientSettings):
         if is_plain_http(self.provider) and not self.allow_plain_http:
             word = "token_url" if self.token_url else "issuer"
             raise ValueError(f"{word} is not https; secrets would travel readable unless `allow_plain_http: true`")
+        if self.proof == "mtls" and (self.tls is None or self.tls.certificate is None):
+            raise ValueError("client_auth: mtls does not go without a certificate; name its file under tls.certificate")
         if taken := sorted(self.parameters.keys() & (_OURS | self.parameters_of_the_grant)):
             raise ValueError(f"parameters: {taken[0]} is sent anyway; take it out")
         return self
 
 
+Grant: TypeAlias = Mapping[str, str | tuple[str, ...]]
+"""Parameters of a request; a tuple is sent one by one, and what is empty not at all."""
 Assertion: TypeAlias = Callable[[Occasion], Mapping[str, str]]
 """Yields the parameters of a grant that are made anew for each try."""
 
@@ -73,23 +80,34 @@ Assertion: TypeAlias = Callable[[Occasion], Mapping[str, str]]
 class OAuth2(Credential):
     """A client of a token endpoint. A kind says what it offers in exchange."""
 
-    def __init__(self, name: str, settings: OAuth2Settings, endpoint: Endpoint, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: OAuth2Settings,
+        endpoint: Endpoint,
+        clock: Clock,
+        *,
+        signs: bool = False,
+        types: frozenset[str] = frozenset(),
+        requested: str = "",
+    ) -> None:
+        """Make a client; `signs`: its grant does, too; `types` and `requested` are those of `GrantReader`."""
         super().__init__(name, settings, endpoint, clock)
         self._client = settings
         self._places = _places(settings, endpoint, clock)
         self._prove = prover(settings)
-        self._signs = settings.proof in {"private_key_jwt", "client_secret_jwt"}
+        self._signs = signs or settings.proof in {"private_key_jwt", "client_secret_jwt"}
         self._issuer_clock = IssuerClock(clock)
-        self._reading = GrantReader(frozenset({settings.token_type}))
+        self._reading = GrantReader(types | {settings.token_type}, requested)
         self.reader = self._reading.usual
-        self.longest_try = settings.timeout * (2 + self._places.requests if self._signs else 1 + self._places.requests)
+        self.longest_try = settings.timeout * (1 + self._signs + self._places.requests)
 
     def secrets_in(self, reply: Reply) -> frozenset[str]:
         """Return the tokens in the reply."""
         return self._reading.secrets_in(reply)
 
     async def exchange(
-        self, grant: Mapping[str, str], *, assertion: Assertion | None = None, refresh_token: Secret | None = None
+        self, grant: Grant, *, assertion: Assertion | None = None, refresh_token: Secret | None = None
     ) -> Token:
         """Return the token that the endpoint gives for the grant: its parameters, `grant_type` among them.
 
@@ -110,7 +128,7 @@ class OAuth2(Credential):
             moved = await self._places.find() if error.symptom in _MOVED and self._places.forget() else place
             if moved != place:
                 place = moved
-            elif not (self._signs or assertion) or not self._is_about_time(error, refresh_token):
+            elif not self._signs or not self._is_about_time(error, refresh_token):
                 raise _explained(error, place, self._client) from None
             else:
                 return await self._ask_in_time(write, error, refresh_token)
@@ -136,26 +154,26 @@ class OAuth2(Credential):
                 self._issuer_clock.offset = before
             raise
 
-    def _request(
-        self, grant: Mapping[str, str], place: Place, assertion: Assertion | None, *, spends: bool
-    ) -> EndpointRequest:
+    def _request(self, grant: Grant, place: Place, assertion: Assertion | None, *, spends: bool) -> EndpointRequest:
         client = self._client
         occasion = Occasion(place.token_url, place.issuer, self._issuer_clock.now())
         headers, proof = self._prove(occasion)
         asserted = assertion(occasion) if assertion else {}
-        fields = [*grant.items(), *asserted.items(), ("scope", client.scope)]
-        fields += [(name, template.render({})) for name, values in client.parameters.items() for template in values]
+        fields: list[tuple[str, str | tuple[str, ...]]] = [*grant.items(), *asserted.items(), ("scope", client.scope)]
+        fields += [(name, rendered(values)) for name, values in client.parameters.items()]
         body = written((*fields, *proof.items()))
-        again = partial(self._request, grant, place, assertion, spends=spends) if self._signs or assertion else None
+        again = partial(self._request, grant, place, assertion, spends=spends) if self._signs else None
         lines = (("Content-Type", "application/x-www-form-urlencoded"), *headers.items())
-        return EndpointRequest("POST", place.token_url, lines, body, client.timeout, spends=spends, again=again)
+        return EndpointRequest(
+            "POST", place.token_url, lines, body, client.timeout, spends=spends, again=again, tls=client.tls
+        )
 
 
 def _places(settings: OAuth2Settings, endpoint: Endpoint, clock: Clock) -> Places:
     if settings.issuer is None:
         return FixedPlace(settings.provider)
-    mutual, plain = settings.proof == "mtls", settings.allow_plain_http
-    return Discovery(settings.issuer, endpoint, clock, timeout=settings.timeout, plain=plain, mutual=mutual)
+    question = EndpointRequest("GET", settings.issuer, timeout=settings.timeout, tls=settings.tls)
+    return Discovery(question, endpoint, clock, plain=settings.allow_plain_http, mutual=settings.proof == "mtls")
 
 
 def _explained(error: TokenRequestError, place: Place, client: OAuth2Settings) -> TokenRequestError:

@@ -28,6 +28,8 @@ def _scope(scope: str) -> str:
 def _fixed(template: Template) -> Template:
     if template.names:
         raise ValueError(f"there are no variables here: {{{{ {min(template.names)} }}}} has no value")
+    if template.needs_moment:
+        raise ValueError("neither the time nor a random number can stand here")
     return template
 
 
@@ -44,13 +46,19 @@ Values = Annotated[
 """The values of one parameter, as a text or a list."""
 
 
-def written(fields: Iterable[tuple[str, str]]) -> bytes:
-    """Return the fields as a form, in their order; empty ones are left out.
+def rendered(values: Iterable[Template]) -> tuple[str, ...]:
+    """Return what is sent."""
+    return tuple(template.render({}) for template in values)
+
+
+def written(fields: Iterable[tuple[str, str | tuple[str, ...]]]) -> bytes:
+    """Return the fields as a form, in their order, each with all its values; empty ones are left out.
 
     Raises:
         TokenRequestError: one of them cannot be written.
     """
+    every = ((name, value if isinstance(value, tuple) else (value,)) for name, value in fields)
     try:
-        return urlencode([(name, value) for name, value in fields if value]).encode("ascii")
+        return urlencode([(name, one) for name, values in every for one in values if one]).encode("ascii")
     except UnicodeEncodeError:
         raise TokenRequestError(Symptom.REQUEST, "a parameter holds text that UTF-8 cannot write") from None
