@@ -121,7 +121,9 @@ def prover(settings: ClientSettings) -> Prove:
 def _basic(client_id: str, secret: Secret) -> str:
     """Return id and secret, form-encoded before they are joined, so that a colon in either is no end of the id."""
     pair = f"{quote_plus(client_id)}:{quote_plus(secret.reveal())}"
-    return f"Basic {b64encode(pair.encode('ascii')).decode('ascii')}"
+    encoded = b64encode(pair.encode("ascii")).decode("ascii")
+    secret.remember(encoded)
+    return f"Basic {encoded}"
 
 
 class _Assertions:

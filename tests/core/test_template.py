@@ -37,6 +37,8 @@ PIECES = [
         ("100%% sure, }} %%", "100%% sure, }} %%"),
         ("%%%%NAME%%", "%%value"),
         ("{{{ NAME }}}", "{value}"),
+        ("{{ '}}' + NAME }} }}", "}}value }}"),
+        ('{{ NAME | upper }}:{{ NAME + "%%" + other_1 | base64url }}%%NAME%%', "VALUE:dmFsdWUlJWVsc2Uvalue"),
     ],
 )
 def test_names_are_filled_in(text: str, rendered: str) -> None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from proxy.core.errors import Reason
 from proxy.core.message import Reply
-from proxy.core.secret import Secret
+from proxy.core.secret import Secret, scrub
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.token import Token
 from proxy.credentials.oauth2 import OAuth2, OAuth2Settings
@@ -93,9 +93,11 @@ async def test_a_client_with_a_secret_proves_itself(bench: Bench, proof: Literal
 async def test_id_and_secret_are_encoded_before_they_are_joined(bench: Bench) -> None:
     client_id, secret = "a:b c", "p:w d%+/=ü"
     bench.server.clients[client_id] = secret
-    await bench.client(client_id=client_id, client_secret=secret).fetch(None)
+    client = bench.client(client_id=client_id, client_secret=secret)
+    await client.fetch(None)
     scheme, _, pair = bench.server.requests[0].headers["Authorization"].partition(" ")
     assert (scheme, base64.b64decode(pair)) == ("Basic", b"a%3Ab+c:p%3Aw+d%25%2B%2F%3D%C3%BC")
+    assert scrub(f"{scheme} {pair}") == "Basic ***"
 
 
 async def test_a_public_client_sends_its_id_alone(bench: Bench) -> None:
