@@ -35,7 +35,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value = value
-        self._made: tuple[str, ...] = ()
+        self._made: dict[str, frozenset[str]] = {}
         self._spellings = _spellings(value)
         _KNOWN[id(self)] = self
 
@@ -48,11 +48,12 @@ class Secret:
 
         The last `MOST_REMEMBERED` are known for as long as the secret lives.
         """
-        if made in self._made:
-            self._made = (*(known for known in self._made if known != made), made)
-            return
-        self._made = (*self._made, made)[-MOST_REMEMBERED:]
-        self._spellings = _spellings(self._value).union(*map(_spellings, self._made))
+        is_known = made in self._made
+        self._made[made] = self._made.pop(made, None) or _spellings(made)  # the latest stands last
+        if not is_known:
+            if len(self._made) > MOST_REMEMBERED:
+                del self._made[next(iter(self._made))]
+            self._spellings = _spellings(self._value).union(*self._made.values())
 
     def matches(self, other: str) -> bool:
         """Compare in constant time."""
