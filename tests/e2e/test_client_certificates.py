@@ -53,9 +53,11 @@ class World:
         await becomes(lambda: sum(line.get("event") == event for line in self.proxy.log_lines) >= times)
 
     async def renew_token(self) -> str:
-        """Have a new token fetched, and return what the API is then shown."""
-        await self.proxy.admin("POST", "/api/v1/credentials/tokens/refresh")
-        _, seen = await self.ask("/signed/x")
+        """Have new tokens fetched in both ways, and return what the API is then shown."""
+        for credential in ("tokens", "client"):
+            await self.proxy.admin("POST", f"/api/v1/credentials/{credential}/refresh")
+        (_, seen), (_, too) = await self.ask("/signed/x"), await self.ask("/granted/x")
+        assert seen == too
         return str(seen["authorization"])
 
 
@@ -81,6 +83,7 @@ def swap(folder: Path, shown: Shown, generation: int, *, key: bytes | None = Non
 
 
 def config(api: MutualNginx, tls: str) -> str:
+    proof = "mtls" if "certificate" in tls else "none"
     return f"""
 callers: {{anyone: {{kind: anonymous}}}}
 credentials:
@@ -90,9 +93,11 @@ credentials:
     request: {{url: '{api.url}/token', {tls}}}
     token: {{from: json, path: $.access_token}}
     expiry: {{from: json, path: $.expires_in, type: seconds}}
+  client: {{kind: client_credentials, token_url: '{api.url}/token', client_id: us, client_auth: {proof}, {tls}}}
 routes:
   api: {{match: {{path: /api/}}, upstream: '{api.url}', callers: [anyone], credential: fixed, {tls}}}
   signed: {{match: {{path: /signed/}}, upstream: '{api.url}', callers: [anyone], credential: tokens, {tls}}}
+  granted: {{match: {{path: /granted/}}, upstream: '{api.url}', callers: [anyone], credential: client, {tls}}}
 """
 
 
@@ -125,6 +130,7 @@ async def test_the_api_and_the_token_endpoint_are_shown_the_certificate(tmp_path
         (serial,) = set(shown("/x"))
         assert status == 200
         assert seen == {"serial": serial, "authorization": f"Bearer token-of-{serial}"}
+        assert await one.ask("/granted/x") == (200, seen), "a client whose certificate is its proof (RFC 8705 §2)"
 
 
 async def test_a_certificate_that_changes_while_requests_run_fails_none_of_them(tmp_path: Path) -> None:
