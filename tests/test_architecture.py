@@ -41,7 +41,7 @@ HOMES: Final = {
     "defusedxml": {"proxy/extractors/xml.py"},
     "regex": {"proxy/core/pattern.py"},
     "jsonpath_ng": {"proxy/core/json_path.py"},
-    "aiohttp.ClientSession": {"proxy/net/session.py", "proxy/net/endpoint.py"},
+    "aiohttp.ClientSession": {f"proxy/net/{part}.py" for part in ("session", "endpoint", "failing")},
 }
 """What is known in one place alone."""
 SPAWNER: Final = "proxy/net/runtime.py"
