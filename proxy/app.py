@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -32,14 +33,18 @@ from proxy.gateway.pipeline import Pipeline
 from proxy.gateway.record import Recorder
 from proxy.net.endpoint import Endpoint
 from proxy.net.runtime import Runtime
+from proxy.stores.documents import Documents
 from proxy.stores.watched import WatchedStore
 from proxy.telemetry.events import EventLog, EventName
 from proxy.telemetry.logs import Logs
 from proxy.telemetry.metrics import UNMATCHED, Metrics
 from proxy.tokens.source import Source
-from proxy.tokens.sources import NO_SOURCES, Sources, Workshop, build_sources
+from proxy.tokens.sources import NO_SOURCES, Sources, build_sources
 from proxy.tokens.vault import Vault
 from proxy.tokens.webhook import Webhook
+from proxy.tokens.workshop import Workshop
+from proxy.users.people import People
+from proxy.users.registry import Registry
 
 LANDING: Final = 125.0
 """Seconds that fetches get when the process ends, if what they bring cannot be had again: as long as a token request
@@ -70,9 +75,16 @@ class App:
         self.store = WatchedStore(store, self.metrics, self.events, self.runtime)
         self.seal = Seal(self.config.seal.keys) if self.config.seal.keys else Seal.of_this_process()
         self.vault = Vault(self.store, self.seal, self.runtime, self.events)
+        self.registry = Registry(Documents(self.store, self.seal), self.seal.derive("users"))
         self.endpoint = Endpoint(self.clock)
         self.workshop = Workshop(
-            self.endpoint, self.vault, self.seal.derive("identity"), self.runtime, self.metrics, self.events
+            self.endpoint,
+            self.vault,
+            self.seal.derive("identity"),
+            self.runtime,
+            self.metrics,
+            self.events,
+            _remembered(self.config),
         )
         self.webhook = Webhook(self.config.events.webhook, self.runtime, self.endpoint, self.events, self.metrics)
         self.events.follow(self.webhook.hear)
@@ -110,6 +122,7 @@ class App:
         self.store.start()
         await renew(self.config)  # each has its context before its files can change
         self.sources = await build_sources(self.config.credentials, self.workshop)
+        self.sources.connect(self.workshop)
         self.graph = self._graph(self.config, self.sources)
         self.pipeline = Pipeline(self.graph, self.runtime, self.recorder, self.events)
         self.listener = Listener(
@@ -138,12 +151,19 @@ class App:
         return build_graph(
             config.routes,
             callers=_callers(config, self.config, self.graph),
-            sources=sources.by_name,
+            sources=sources.parts,
+            people=self._people(config),
             runtime=self.runtime,
             metrics=self.metrics,
             events=self.events,
             previous=self.graph,
         )
+
+    def _people(self, config: Config) -> People | None:
+        """Return who users are; the keys of issuers that did not change need not be fetched again."""
+        if config.users is None or (self.graph.people is not None and self.graph.people.settings == config.users):
+            return None if config.users is None else self.graph.people
+        return People(config.users, self.registry, self.endpoint, self.runtime)
 
     async def reload(self) -> None:
         """Read the configuration again and use it, or say why not and change nothing."""
@@ -152,6 +172,7 @@ class App:
             try:
                 loaded = load(self.path, os.environ)
                 self._watch_too(loaded.files)
+                self.workshop = replace(self.workshop, remembered=_remembered(loaded.config))
                 sources = await build_sources(loaded.config.credentials, self.workshop, self.sources)
                 self._take(loaded, sources, self._graph(loaded.config, sources))
             except (ConfigError, OSError) as error:
@@ -181,12 +202,13 @@ class App:
 
     def _take(self, loaded: Loaded, sources: Sources, graph: Graph) -> None:
         """Put the new graph in the old one's place, in one step."""
-        old_graph, old_config = self.graph, self.config
+        old_graph, old_config, old_sources = self.graph, self.config, self.sources
         self.loaded, self.files, self.sources, self.graph = loaded, loaded.files, sources, graph
+        sources.connect(self.workshop)
         self.pipeline.graph = graph
         self.webhook.update(loaded.config.events.webhook)
-        former = {*self.former, *old_graph.sources.values()} - {*graph.sources.values()}
-        self.former = {source for source in former if source.status().is_fetching}
+        former = {*self.former, *old_sources.everyones()} - {*sources.everyones()}
+        self.former = {source for source in former if source.is_fetching}
         retire(old_graph, graph)
         self.metrics.keep(graph.plans.keys(), graph.sources.keys())
         self.metrics.config_reloaded("succeeded", self.clock.now())
@@ -229,7 +251,7 @@ class App:
     async def _land_fetches(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LANDING):
-                await asyncio.gather(*(source.finish() for source in {*self.sources.by_name.values(), *self.former}))
+                await asyncio.gather(*(source.finish() for source in {*self.sources.everyones(), *self.former}))
 
     def _task_failed(self, name: str, error: BaseException) -> None:
         self.events.record("error", EventName.TASK_FAILED, detail=f"{name}: {error!r}")
@@ -238,6 +260,11 @@ class App:
 def _fixed(config: Config) -> tuple[object, ...]:
     """Return what a reload does not change."""
     return config.listen, config.store, config.seal
+
+
+def _remembered(config: Config) -> int:
+    """Return how many users' tokens of each credential are held in memory."""
+    return config.users.remembered if config.users is not None else 0
 
 
 def _callers(config: Config, current: Config, previous: Graph) -> Mapping[str, Caller]:

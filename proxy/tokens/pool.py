@@ -25,7 +25,7 @@ class Pool:
         self.identity = identity
         self._make = make
         self._metrics = metrics
-        self._most = most
+        self.most = most
         self._sources: OrderedDict[str, tuple[Source, CredentialMetrics]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -77,7 +77,7 @@ class Pool:
             self.dismiss(user)
 
     def _make_room(self) -> None:
-        surplus = len(self._sources) - self._most
+        surplus = len(self._sources) - self.most
         if surplus > 0:
             idle = (user for user, (source, _) in self._sources.items() if not source.is_fetching)
             for user in tuple(islice(idle, surplus)):

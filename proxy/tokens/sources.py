@@ -1,33 +1,18 @@
 """The sources of one configuration: those whose credential did not change go on, with their token and their memory."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
-from proxy import credentials
-from proxy.core.rejection import Rejection
 from proxy.credentials.base import CredentialSettings
-from proxy.net.endpoint import Endpoint
-from proxy.net.runtime import Runtime
-from proxy.telemetry.events import EventLog
-from proxy.telemetry.metrics import Metrics
+from proxy.credentials.workflow import Workflow, WorkflowSettings
 from proxy.tokens.identity import identity_of, lineage_of
+from proxy.tokens.personal import build_pool
+from proxy.tokens.pool import Pool
+from proxy.tokens.saving import Savings
 from proxy.tokens.source import Source
-from proxy.tokens.vault import Vault
-
-
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """What sources are made with: all of it outlives a reload."""
-
-    endpoint: Endpoint
-    vault: Vault
-    identity_key: bytes
-    """The same in every process that shares the store, and nobody else's."""
-    runtime: Runtime
-    metrics: Metrics
-    events: EventLog
+from proxy.tokens.workshop import Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +21,36 @@ class Sources:
 
     settings: Mapping[str, CredentialSettings]
     by_name: Mapping[str, Source]
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    """Those of the credentials of which each user has a token of their own."""
+
+    @property
+    def parts(self) -> Mapping[str, Source | Pool]:
+        """Return both kinds by name."""
+        return {**self.by_name, **self.pools}
+
+    def everyones(self) -> Iterator[Source]:
+        """Yield every source that is here, those of users too."""
+        yield from self.by_name.values()
+        for pool in self.pools.values():
+            yield from pool.sources()
 
     def same(self, name: str, identity: str) -> Source | None:
         """Return the source of that name if it was made from equal settings."""
         source = self.by_name.get(name)
         return source if source is not None and source.identity == identity else None
+
+    def connect(self, workshop: Workshop) -> None:
+        """Let what the credentials save to each other get there, now that these are the sources that count."""
+        for name, source in self.by_name.items():
+            settings = self.settings[name]
+            names = settings.save_to if isinstance(settings, WorkflowSettings) else ()
+            receivers = tuple(self.by_name[receiver] for receiver in names if receiver in self.by_name)
+            savings = Savings(source, receivers, workshop.runtime, workshop.events)
+            source.give_to(savings if receivers else None)
+            for receiver in receivers:
+                if isinstance(receiver.credential, Workflow):
+                    receiver.credential.ask = savings.ask
 
 
 NO_SOURCES: Final = Sources({}, {})
@@ -50,9 +60,16 @@ async def build_sources(
     settings: Mapping[str, CredentialSettings], workshop: Workshop, previous: Sources = NO_SOURCES
 ) -> Sources:
     """Return a source for every credential; a token that is part of the configuration is ready for use."""
-    by_name = {}
+    by_name, pools = {}, {}
     for name, record in settings.items():
         identity = identity_of(record, workshop.identity_key)
+        if record.per_user:
+            standing = previous.pools.get(name)
+            if standing is None or standing.identity != identity:
+                standing = build_pool(name, record, identity, workshop)
+            standing.most = workshop.remembered
+            pools[name] = standing
+            continue
         source = previous.same(name, identity)
         if source is None:
             source = await _source(name, record, identity, workshop)
@@ -61,25 +78,12 @@ async def build_sources(
         by_name[name] = source
     for source in by_name.values():
         await source.prime()
-    return Sources(settings, by_name)
+    return Sources(settings, by_name, pools)
 
 
 async def _source(name: str, settings: CredentialSettings, identity: str, workshop: Workshop) -> Source:
-    kind = credentials.KINDS[settings.kind]
-    credential = kind(name, settings, workshop.endpoint, workshop.runtime.clock)
+    credential = workshop.credential(name, settings)
     key = f"token/{name}/{identity}"
     if credential.lineage is not None:  # slow on purpose; requests do not wait for it
         key = f"chain/{await asyncio.to_thread(lineage_of, credential.lineage)}"
-    return Source(
-        name,
-        credential,
-        injectors=settings.injectors(),
-        vault=workshop.vault,
-        key=key,
-        runtime=workshop.runtime,
-        metrics=workshop.metrics.credential(name),
-        events=workshop.events,
-        identity=identity,
-        rejection=Rejection(settings.rejected_when),
-        safety_window=settings.safety_window,
-    )
+    return workshop.source(credential, key, identity, workshop.metrics.credential(name))

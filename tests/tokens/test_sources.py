@@ -13,8 +13,9 @@ from proxy.net.runtime import Runtime
 from proxy.stores.memory import Memory, MemorySettings
 from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
-from proxy.tokens.sources import Workshop, build_sources
+from proxy.tokens.sources import build_sources
 from proxy.tokens.vault import Vault
+from proxy.tokens.workshop import Workshop
 from tests.fakes.clock import FakeClock
 from tests.fakes.token_room import SEAL, value
 
