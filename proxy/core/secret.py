@@ -49,7 +49,7 @@ class Secret:
         The last `MOST_REMEMBERED` are known for as long as the secret lives.
         """
         is_known = made in self._made
-        self._made[made] = self._made.pop(made, None) or _spellings(made)  # the latest stands last
+        self._made[made] = self._made.pop(made, frozenset()) or _spellings(made)  # the latest stands last
         if not is_known:
             if len(self._made) > MOST_REMEMBERED:
                 del self._made[next(iter(self._made))]
