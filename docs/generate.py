@@ -13,6 +13,7 @@ from typing import Final
 from docs.blocks import admin_api, commands, errors, events, metrics, symptoms
 from docs.limits import limits
 from docs.settings import settings_blocks
+from docs.token_replies import token_replies
 
 DOCS: Final = Path(__file__).parent
 _BLOCK: Final = re.compile(r"(<!-- generated: ([^\n]+?) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
@@ -31,6 +32,7 @@ def blocks() -> Mapping[str, Block]:
         "events": events,
         "symptoms": symptoms,
         "limits": limits,
+        "token replies": token_replies,
     }
 
 

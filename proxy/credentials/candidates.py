@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from proxy.core.message import Reply
 from proxy.credentials import claims
 from proxy.credentials.expiry import LONGEST_LIFETIME, ExpiryType
+from proxy.credentials.showing import is_name
 from proxy.extractors.base import FormatError
 from proxy.extractors.json import parse
 
@@ -123,7 +124,7 @@ def _walk(value: Any, path: str, key: str, depth: int) -> Iterator[tuple[str, st
     if depth > _DEPTH:
         return
     if isinstance(value, dict):
-        for name, child in value.items():
+        for name, child in ((name, child) for name, child in value.items() if is_name(name)):
             yield from _walk(child, path + _step(name), name, depth + 1)
     elif isinstance(value, list):
         for index, child in enumerate(value[:_BREADTH]):

@@ -12,6 +12,8 @@ import jwt
 from proxy.core.message import Reply
 from proxy.credentials.skew import on_our_clock
 
+_LAST_SECOND: Final = 253_402_300_799.0
+"""The year 9999 ends. A claim beyond it was written in milliseconds, as JavaScript counts: it would never end else."""
 _LARGEST: Final = 1e300
 """Neither infinity nor NaN is less."""
 
@@ -52,4 +54,6 @@ def _claims(token: str) -> dict[str, Any]:
 
 def _date(claims: dict[str, Any], name: str) -> float | None:
     date = finite(claims.get(name))
-    return date if date is not None and date > 0 else None
+    if date is None or date <= 0:
+        return None
+    return date if date <= _LAST_SECOND else date / 1000

@@ -20,7 +20,9 @@ from proxy.net.refusal import refusal
 REFRESH_TOKEN: Final = "refresh_token"  # noqa: S105 - a name, not a password
 """The parameter, the member of a reply and the variable of a token: one word for all three."""
 TOKEN_TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,19}")
-"""What may be repeated as the name of a token's type."""
+"""The name of a token's type."""
+_SHOWN_TYPE: Final = re.compile(r"[A-Za-z_-]{1,20}")
+"""What may be repeated of it: a token that came in its place has digits."""
 
 _EXPIRY: Final = TypeAdapter(AnyExpiry).validate_python({"from": "json", "path": "expires_in", "type": "seconds"})
 _ISSUED: Final = "issued_token_type"
@@ -74,7 +76,7 @@ class GrantReader:
             raise TokenRequestError(Symptom.NOT_OAUTH, f"the reply to {subject} has no `access_token`")
         named = document.get("token_type") or "Bearer"
         if str(named).lower() not in self._types:
-            shown = f" {named}" if TOKEN_TYPE.fullmatch(str(named)) else ""
+            shown = f" {named}" if _SHOWN_TYPE.fullmatch(str(named)) else ""
             raise TokenRequestError(Symptom.TOKEN_TYPE, f"the reply to {subject} brings a token of another type{shown}")
         if self._requested and document.get(_ISSUED, self._requested) != self._requested:
             raise TokenRequestError(

@@ -16,7 +16,7 @@ from proxy.core.settings import Settings
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.token import NO_VARIABLES, Token
 from proxy.credentials.expiry import ExpiryError, ExpiryType, SpentError, expires_at
-from proxy.credentials.unreadable import unreadable
+from proxy.credentials.unreadable import is_page, page, unreadable
 from proxy.extractors.alternatives import Alternatives
 from proxy.extractors.base import ExtractError, Extractor, ExtractorSettings, FormatError, Found, NotFoundError
 
@@ -183,7 +183,10 @@ class TokenReader:
 
     def _value(self, subject: str, reply: Reply) -> str:
         try:
-            return clean(self.token.extract(reply))
+            found = self.token.extract(reply)
+            if is_page(str(found)):  # whoever takes the whole body for the token takes a login form, too
+                raise page(subject, reply)
+            return clean(found)
         except FormatError as error:
             raise unreadable(subject, reply, error, self.token.place) from None
         except ExtractError as error:

@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from proxy.core.message import Reply
-from proxy.core.secret import MASK, scrub
+from proxy.core.secret import MASK, SHORTEST_SCRUBBED, scrub
 from proxy.credentials.unreadable import outline
 from proxy.extractors.base import FormatError
 from proxy.extractors.json import parse
@@ -17,8 +17,17 @@ _DEPTH: Final = 8
 _BREADTH: Final = 50
 _MORE: Final = "..."
 
-_SHOWN: Final = frozenset({"error", "grant_type", "scope", "token_type"})
-"""Keys of RFC 6749 whose texts are nobody's secret."""
+_SHOWN: Final = {
+    "error": re.compile(r"[a-z]{2,}(?:_[a-z]+){0,6}"),
+    "grant_type": re.compile(r"[a-z_]{1,40}|urn:ietf:params:oauth:[a-z:0-9_-]{1,60}"),
+    "scope": re.compile(r"[!-~ ]+"),
+    "token_type": re.compile(r"[A-Za-z_-]{1,20}"),
+}
+"""Keys of RFC 6749 whose texts are nobody's secret while they have this form."""
+_LONGEST_NAME: Final = 60
+_SHORTEST_ID: Final = 16
+_DIGITS_OF_AN_ID: Final = 3
+"""A key that is so long, or holds so many digits at such a length, is not shown."""
 _LONGEST_SHOWN: Final = 100
 """Characters. A longer text is masked even there."""
 _WORTH_TELLING: Final = 30.0
@@ -83,6 +92,31 @@ def show_sent(request: EndpointRequest) -> Any:
         return f"{MASK} ({len(request.body)} bytes)"
 
 
+def sent_values(request: EndpointRequest) -> frozenset[str]:
+    """Return the texts that a request sends as values: a reply may repeat them. None that is nobody's secret."""
+    query, body = parse_qsl(urlsplit(request.url).query), request.body.decode("latin-1")
+    try:
+        pairs = list(_leaves(json.loads(request.body), ""))
+    except (ValueError, RecursionError):
+        pairs = parse_qsl(body)
+    return frozenset(
+        value
+        for key, value in (*query, *pairs, *request.headers)
+        if key not in _SHOWN and len(value) >= SHORTEST_SCRUBBED
+    )
+
+
+def _leaves(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, child in value.items():
+            yield from _leaves(child, name)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _leaves(child, key)
+    elif value is not None and not isinstance(value, bool):
+        yield key, str(value)
+
+
 def show_received(reply: Reply, hidden: Collection[str] = ()) -> Any:
     """Return the reply's body with its texts masked, as a tree when it is JSON; `hidden` as `mask` takes it."""
     try:
@@ -103,19 +137,32 @@ def show_clocks(offset: float | None) -> str | None:
     return f"the issuer's clock is {abs(offset) / size:.0f} {unit} {side} this machine's"
 
 
+def is_name(key: str) -> bool:
+    """Return True for a key that names its value; some replies have keys that are identifiers, or tokens."""
+    return len(key) <= _LONGEST_NAME and (len(key) < _SHORTEST_ID or sum(map(str.isdigit, key)) < _DIGITS_OF_AN_ID)
+
+
 def mask(value: Any, hidden: Collection[str] = (), *, depth: int = 0, key: str = "") -> Any:
-    """Return a JSON value whose texts are masked and whose extent is bounded; keys and numbers stay.
+    """Return a JSON value whose texts are masked and whose extent is bounded; names and numbers stay.
 
     `hidden` are texts that stand nowhere in it, not even as a number or under a key whose text is harmless.
     """
     if isinstance(value, str):
-        is_shown = key in _SHOWN and len(value) <= _LONGEST_SHOWN and not any(one in value for one in hidden)
+        form = _SHOWN.get(key)
+        is_shown = (
+            form is not None
+            and len(value) <= _LONGEST_SHOWN
+            and form.fullmatch(value) is not None
+            and not any(one in value for one in hidden)
+        )
         return scrub(value) if is_shown else value and MASK
     if isinstance(value, dict | list) and value and depth >= _DEPTH:
         return _MORE
     if isinstance(value, dict):
         rows = list(value.items())[:_BREADTH]
-        shown = {name: mask(child, hidden, depth=depth + 1, key=name) for name, child in rows}
+        shown = {
+            name if is_name(name) else MASK: mask(child, hidden, depth=depth + 1, key=name) for name, child in rows
+        }
         return shown | ({_MORE: len(value) - _BREADTH} if len(value) > _BREADTH else {})
     if isinstance(value, list):
         shown_items = [mask(child, hidden, depth=depth + 1) for child in value[:_BREADTH]]

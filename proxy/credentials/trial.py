@@ -17,6 +17,7 @@ from proxy.core.token import Token, plan, safety_window
 from proxy.credentials.base import Credential
 from proxy.credentials.diagnosis import Diagnosis, failed, succeeded
 from proxy.credentials.showing import (
+    sent_values,
     show_address,
     show_answered,
     show_clocks,
@@ -221,7 +222,7 @@ class _Recorder(Endpoint):
         except TokenRequestError:
             self.steps.append(Step(*said, seconds=self._clock.monotonic() - started))
             raise
-        hidden = self._credential.secrets_in(reply)
+        hidden = self._credential.secrets_in(reply) | sent_values(request)
         heard = (reply.status, reply.media_type, show_answered(reply), show_received(reply, hidden))
         self.steps.append(Step(*said, *heard, seconds=self._clock.monotonic() - started))
         return reply

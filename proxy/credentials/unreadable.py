@@ -25,12 +25,22 @@ def unreadable(subject: str, reply: Reply, error: FormatError, place: str = "jso
     `subject` is the request as a message may name it; `place` is what was looked for, as extractors name it.
     """
     text = reply.text()
-    if _PAGE.match(text[:_LOOKED_AT]):
-        field = ", with a field for a password" if _LOGIN.search(text[:_LOOKED_AT]) else ""
-        return TokenRequestError(Symptom.PAGE, f"the reply to {subject} is an HTML page ({reply.media_type}){field}")
+    if is_page(text):
+        return page(subject, reply)
     symptom = Symptom.NOT_JSON if place.startswith("json") else Symptom.FORMAT
     begins = f" and begins with {outline(text)}" if text.strip() else ", and empty"
     return TokenRequestError(symptom, f"in the reply to {subject} {error}{begins}")
+
+
+def is_page(text: str) -> bool:
+    """Return True when the text begins as an HTML page does."""
+    return _PAGE.match(text[:_LOOKED_AT]) is not None
+
+
+def page(subject: str, reply: Reply) -> TokenRequestError:
+    """Return the error for a reply that is a page for people."""
+    field = ", with a field for a password" if _LOGIN.search(reply.text()[:_LOOKED_AT]) else ""
+    return TokenRequestError(Symptom.PAGE, f"the reply to {subject} is an HTML page ({reply.media_type}){field}")
 
 
 def outline(text: str) -> str:

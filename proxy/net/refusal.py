@@ -45,6 +45,7 @@ _OAUTH_STATUSES: Final = frozenset({200, 400, 401, 403})
 
 _BY_STATUS: Final = {
     200: Symptom.BAD_REQUEST,
+    304: Symptom.STATUS,
     400: Symptom.BAD_REQUEST,
     401: Symptom.FORBIDDEN,
     403: Symptom.FORBIDDEN,

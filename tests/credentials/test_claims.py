@@ -38,6 +38,12 @@ def test_an_exp_is_moved_onto_our_clock() -> None:
     assert life(signed(exp=NOW + 660), **AHEAD) == 60
 
 
+def test_claims_in_milliseconds_are_taken_for_what_they_are() -> None:
+    assert life(signed(exp=(NOW + 60) * 1000)) == 60
+    assert life(signed(iat=NOW * 1000, exp=(NOW + 60) * 1000)) == 60
+    assert life(signed(exp=253_402_300_799)) == 253_402_300_799 - NOW
+
+
 @pytest.mark.parametrize("alg", ["none", "RS256", "made-up"])
 def test_the_signature_is_not_asked_for(alg: str) -> None:
     assert life(f"{part({'alg': alg})}.{part({'exp': NOW + 60})}.c2lnbmF0dXJl") == 60

@@ -275,8 +275,8 @@ class Bench:
     def settings(self, case: Case) -> dict[str, Any]:
         url = self.server.url.replace("http:", "https:") if case.url == "https" else case.url or self.server.url
         given = dict(case.given)
-        own = {name: given.pop(name) for name in ("query", "headers") if name in given}
-        request = {"url": url, "form": FORM, "timeout": case.patience, **own}
+        own: dict[str, Any] = {name: given.pop(name) for name in ("query", "headers") if name in given}
+        request: dict[str, Any] = {"url": url, "form": FORM, "timeout": case.patience, **own}
         made: dict[str, Any]
         match given.get("kind"):
             case None:

@@ -112,6 +112,11 @@ def test_a_default_is_an_expiry_of_its_type() -> None:
     assert "has at the default of json $.expires_in something that is not a number" in str(error)
 
 
+@pytest.mark.parametrize("body", ["<!DOCTYPE html><form>", "<html>\n<input type=password>\n</html>"])
+def test_a_page_is_no_token_even_where_the_whole_body_is_one(body: str) -> None:
+    assert refused(reader(**{"from": "text"}), body).symptom is Symptom.PAGE
+
+
 def test_the_token_itself_may_be_asked_last() -> None:
     made = reader([SECONDS, {"type": "jwt"}])
     token = jwt.encode({"exp": int(NOW) + 60}, "k" * 32, algorithm="HS256")

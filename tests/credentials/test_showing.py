@@ -9,6 +9,7 @@ from proxy.core.message import Reply
 from proxy.core.secret import Secret
 from proxy.credentials.showing import (
     mask,
+    sent_values,
     show_address,
     show_answered,
     show_clocks,
@@ -55,11 +56,31 @@ def test_a_text_is_masked_however_short_or_common_it_is(pin: str) -> None:
 
 def test_texts_under_harmless_keys_are_shown_without_known_secrets_and_up_to_a_length() -> None:
     secret = Secret("s3cret-one")
-    assert mask({"error": "no s3cret-one", "scope": "a b", "token_type": "x" * 101}) == {
-        "error": f"no {secret}",
-        "scope": "a b",
+    assert mask({"error": "invalid_grant", "scope": "a s3cret-one", "token_type": "x" * 101}) == {
+        "error": "invalid_grant",
+        "scope": f"a {secret}",
         "token_type": "***",
     }
+
+
+@pytest.mark.parametrize("text", ["no such key: abc", "sk_live_4711", "INVALID", "a" * 101])
+def test_a_text_under_a_harmless_key_is_masked_unless_it_has_a_harmless_form(text: str) -> None:
+    assert mask({"error": text}) == {"error": "***"}
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("access_token", "access_token"),
+        ("http://schemas.example/claims/2005", "***"),
+        ("oauth2_session_v1_id", "oauth2_session_v1_id"),
+        ("0123456789abcdef0123", "***"),
+        ("x" * 61, "***"),
+        ("42", "42"),
+    ],
+)
+def test_a_key_that_is_an_identifier_is_masked(key: str, shown: str) -> None:
+    assert mask({key: 1}) == {shown: 1}
 
 
 def test_what_is_hidden_is_shown_nowhere_not_even_as_a_number() -> None:
@@ -95,6 +116,15 @@ def test_what_is_sent_is_masked_however_short_it_is() -> None:
     assert sent(b'{"pin": "1", "n": 1}', "application/json") == {"pin": "***", "n": 1}
     assert sent(b"<pin>1</pin>", "text/xml") == "*** (12 bytes)"
     assert sent(b"", "text/xml") is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"client_secret=s3cret&scope=read-all&pin=1234", b'{"a": [{"client_secret": "s3cret"}], "scope": "read-all"}'],
+)
+def test_what_was_sent_as_a_value_is_known_again_unless_it_is_nobody_s_secret(body: bytes) -> None:
+    request = EndpointRequest("POST", "https://a.example/?key=s3cret-query&scope=read", (("X", "s3cret-head"),), body)
+    assert sent_values(request) == {"s3cret", "s3cret-query", "s3cret-head"}
 
 
 def test_a_reply_that_is_no_tree_is_only_measured() -> None:

@@ -51,6 +51,7 @@ def oauth(status: int, error: object) -> Reply:
         (reply(503), Reason.PROVIDER_5XX, False),
         (reply(302), Reason.MALFORMED_RESPONSE, False),
         (reply(199), Reason.MALFORMED_RESPONSE, False),
+        (reply(304), Reason.MALFORMED_RESPONSE, False),
     ],
 )
 def test_a_status_has_a_reason(answer: Reply, reason: Reason, permanent: bool) -> None:
@@ -83,6 +84,43 @@ def test_a_message_names_request_status_content_type_and_remedy_and_nothing_of_t
     assert str(refusal("POST auth.example", answer)) == (
         "POST auth.example answered 400 (application/json); " + Symptom.BAD_REQUEST.remedy
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ('{"error_description": "client_id is missing"}', "; the reply names `client_id`, which is sent"),
+        ('{"errors": [{"field": "Scope."}]}', "; the reply names `scope`, which is not sent"),
+        ("tenant_name: s3cret", "; the reply names `tenant_name`, which is sent"),
+        ('{"client_id": "s3cret"}', ""),
+        ("an id is missing", ""),
+        ("my_client_id_x", ""),
+        ("[" * 100_000, ""),
+        (
+            '["client_id", "scope", "resource", "audience"]',
+            "`audience`, which is not sent, `resource`, which is not sent",
+        ),
+    ],
+)
+def test_a_bad_request_that_names_a_parameter_is_told_with_that_name(body: str, named: str) -> None:
+    keys = {"id", "client_id", "client_secret", "tenant_name"}
+    sentence = refusal("POST a", reply(400, body, Content_Type="text/plain"), keys).sentence
+    assert named in sentence
+    assert ("the reply names" in sentence) is bool(named)
+    assert "s3cret" not in sentence
+
+
+def test_a_page_names_no_parameters() -> None:
+    assert "names" not in refusal("POST a", reply(400, "<p>scope", Content_Type="text/html"), {"scope"}).sentence
+
+
+@pytest.mark.parametrize(
+    ("challenge", "said"),
+    [("Basic realm=s3cret", " and wants Basic"), ("bearer", " and wants Bearer"), ("S3cret x", ""), ("", "")],
+)
+def test_a_challenge_is_told_by_its_scheme_alone(challenge: str, said: str) -> None:
+    sentence = refusal("POST a", reply(401, "{}", WWW_Authenticate=challenge)).sentence
+    assert sentence == f"POST a answered 401 (no content-type){said}"
 
 
 @pytest.mark.parametrize(
