@@ -243,5 +243,5 @@ class Workflow(Credential):
 
 
 def _is_over(error: TokenRequestError) -> bool:
-    """Tell whether what a refresh begins with is of no use any more: it was refused, or a login page was the answer."""
-    return error.permanent or error.symptom is Symptom.REDIRECT
+    """Tell whether what a refresh begins with is of no use any more: it was refused, or the answer is to log in."""
+    return error.permanent or error.symptom in {Symptom.REDIRECT, Symptom.PAGE}

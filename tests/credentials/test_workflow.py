@@ -520,6 +520,19 @@ async def test_a_refresh_that_is_led_to_a_login_page_begins_anew(bench: Bench) -
     assert bench.server.visits[-4:] == ["GET /app/token", "GET /app/login", "POST /app/login", "GET /app/token"]
 
 
+async def test_a_page_for_people_in_place_of_a_refresh_begins_anew(bench: Bench) -> None:
+    settings = form(bench.server.url)
+    request = {"method": "GET", "url": f"{bench.server.url}/app/login"}
+    settings["refresh"] = [{"name": "again", "request": request, "extract": {"ACCESS_TOKEN": TOKEN}}]
+    credential = bench.made(settings)
+    first = await credential.fetch(None)
+    bench.server.visits.clear()
+    bench.server.page = "<html><body><form><input type=password></form></body></html>"
+    with pytest.raises(TokenRequestError):  # now every page is one without a token
+        await credential.fetch(first)
+    assert bench.server.visits == ["GET /app/login", "GET /app/login"]
+
+
 # What may work only once
 
 

@@ -60,6 +60,8 @@ class LoginServer:
         self.sessions: list[Session] = []
         self.api_visits: list[dict[str, str]] = []
         """The headers of what the API answered with 200."""
+        self.page = ""
+        """What the login page says; empty: the usual."""
         self._held: dict[str, asyncio.Event] = {}
         self._nonces: set[str] = set()
         self._spent: dict[str, Session] = {}
@@ -199,7 +201,7 @@ class LoginServer:
     async def _page(self, request: web.Request) -> web.Response:
         page, csrf = secrets.token_hex(8), secrets.token_hex(8)
         self._pages.add((page, csrf))
-        text = f'<form><input type="hidden" name="csrf" value="{csrf}"></form>'
+        text = self.page or f'<form><input type="hidden" name="csrf" value="{csrf}"></form>'
         response = web.Response(text=text, content_type="text/html")
         response.set_cookie("page", page, path="/app")
         return response
