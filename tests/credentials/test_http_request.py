@@ -10,8 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from proxy.core.errors import Reason
+from proxy.core.message import NOTHING
 from proxy.core.secret import Secret
 from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.core.token import Token
 from proxy.credentials.base import Credential
 from proxy.credentials.http_request import HttpRequest, HttpRequestSettings
 from proxy.net.endpoint import Endpoint
@@ -175,3 +177,16 @@ async def test_a_timeout_may_be_configured() -> None:
             await endpoint.once(configured.build({}))
         assert caught.value.symptom is Symptom.TIMEOUT
         await endpoint.close()
+
+
+def test_injectors_may_use_what_it_is_given_and_what_replies_bring_and_nothing_else() -> None:
+    given: dict[str, Any] = {"variables": {"A": "a"}, "save": {"B": {"from": "json", "path": "b"}}}
+
+    def injecting(value: str) -> HttpRequestSettings:
+        return settings(**given, inject=[{"kind": "header", "name": "X", "value": value}])
+
+    (injector,) = injecting("{{ A }}{{ B }}{{ TOKEN }}").injectors()
+    token = Token(Secret("t"), 0.0, variables={"B": Secret("b")})
+    assert injector.inject(NOTHING, token).lines == b"X: abt\r\n"
+    with pytest.raises(ValidationError, match=r"inject uses the variable C, .* it has TOKEN, A, B"):
+        injecting("{{ C }}")

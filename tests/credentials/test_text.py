@@ -47,3 +47,30 @@ def test_a_value_that_cannot_stand_where_it_goes_is_refused_when_it_is_loaded() 
     with pytest.raises(ValidationError, match="in the cookie c"):
         text("a b", inject=[{"kind": "cookie", "name": "c"}])
     assert text("schlüssel-€", inject=[{"kind": "query", "name": "k"}]).value.reveal() == "schlüssel-€"
+
+
+@pytest.mark.parametrize(
+    "injector",
+    [
+        {"kind": "header", "name": "X", "value": "{{ TENANT }}"},
+        {"kind": "body", "form": "x", "value": "{{ TENANT }}"},
+        {"kind": "hmac", "sign": "{{ TENANT }}", "header": "X"},
+        {"kind": "aws_sigv4", "region": "r", "service": "s3", "access_key_id": "{{ TENANT }}"},
+    ],
+    ids=lambda injector: str(injector["kind"]),
+)
+def test_an_injector_has_the_token_alone_which_is_found_when_it_is_loaded(injector: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match=r"TENANT, which this credential does not have; it has TOKEN alone"):
+        text("abc", inject=[injector])
+    with_token = {key: value.replace("TENANT", "TOKEN") for key, value in injector.items()}
+    assert len(text("abc", inject=[with_token]).inject) == 1
+
+
+def test_two_injectors_do_not_share_a_place_and_a_signature_takes_all_of_its_own() -> None:
+    amazon = {"kind": "aws_sigv4", "region": "r", "service": "s3", "access_key_id": "id"}
+    with pytest.raises(ValidationError, match="the header authorization twice"):
+        text("abc", inject=[amazon, {"kind": "header", "name": "Authorization"}])
+    with pytest.raises(ValidationError, match="the header x-was twice"):
+        text("abc", inject=[{"kind": "header", "name": "X", "move_to": "X-Was"}, {"kind": "header", "name": "x-was"}])
+    appending = {"kind": "header", "name": "X", "mode": "append"}
+    assert len(text("abc", inject=[{"kind": "header", "name": "X"}, appending]).inject) == 2

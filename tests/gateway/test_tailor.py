@@ -291,9 +291,10 @@ async def test_a_signature_covers_what_other_injectors_added() -> None:
         {"kind": "query", "name": "key"},
         {"kind": "body", "json": "key"},
         {"kind": "header", "name": "X-Key"},
-        {"kind": "hmac", "sign": "{{ QUERY }} {{ BODY }} {{ HEADER_X_KEY }}", "query": "signature"},
+        {"kind": "hmac", "sign": "{{ QUERY }} {{ BODY }} {{ HEADER_X_KEY }} {{ BODY_SHA256 }}", "query": "signature"},
     )
-    text = b'a=1&key=planted-1&ts=7 {"key":"planted-1"} planted-1'.replace(b"&ts=7", b"")
+    body = b'{"key":"planted-1"}'
+    text = b"a=1&key=planted-1 %b planted-1 %b" % (body, hashlib.sha256(body).hexdigest().encode())
     digest = hmac.new(b"planted-1", text, "sha256").hexdigest().encode()
     assert request.target == b"/x?a=1&key=planted-1&signature=" + digest
 
