@@ -1,5 +1,7 @@
 """What a run knows, and the token that its end makes."""
 
+from typing import Any
+
 import pytest
 
 from proxy.core.message import Reply

@@ -42,7 +42,8 @@ class Fleet:
         """Let time pass until the replica has a token."""
         task = room.runtime.spawn(room.source.obtain(), name="obtain")
         await until(task.done)
-        return task.result()
+        held: Held = task.result()
+        return held
 
 
 @pytest.fixture
