@@ -21,6 +21,12 @@ EXPECTED: Final = ("-wrong-", "-amiss", "-unknown", "-consent")
 HAS_WRONG_GRANT: Final = frozenset({"password", "refresh_token", "jwt_bearer", "token_exchange"})
 
 
+class LargeProxy(Proxy):
+    """One that reads a long configuration."""
+
+    start_limit = 60.0
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came through Countersign."""
@@ -62,7 +68,9 @@ async def running(identities: Identities, *names: str) -> AsyncIterator[World]:
             credentials |= written
             routes |= {credential: writer.route(settings) for credential, settings in written.items()}
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        proxy = await stack.enter_async_context(Proxy(configuration(credentials, routes), expected_errors=EXPECTED))
+        proxy = await stack.enter_async_context(
+            LargeProxy(configuration(credentials, routes), expected_errors=EXPECTED)
+        )
         yield World(providers, proxy, session)
 
 
