@@ -6,6 +6,8 @@ Over TLS 1.3 the alert about a client certificate comes after the handshake, whe
 import ssl
 from typing import Final
 
+SILENT: Final = "over TLS that may be how it refuses our certificate, or the lack of one"
+"""What to think of a connection that ends after the handshake, before a word was said on it."""
 _MISSING: Final = "it wants a client certificate, and was shown none"
 _WORDS: Final = {
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": _MISSING,

@@ -130,7 +130,7 @@ class Endpoint:
         Raises:
             TokenRequestError: there is none, or it is too large or unreadable.
         """
-        progress = Progress()
+        progress = Progress(is_tls=request.url.startswith("https:"))
         try:
             async with asyncio.timeout(request.timeout):
                 status, headers, body = await self._exchange(request, progress)

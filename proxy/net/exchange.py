@@ -16,7 +16,7 @@ import ssl
 from typing import Final, Protocol, cast
 
 from proxy.core.errors import ProxyError, UpstreamTimeoutError, UpstreamUnreachableError
-from proxy.net.alert import is_alert, refusal_of_ours
+from proxy.net.alert import SILENT, is_alert, refusal_of_ours
 from proxy.net.answer import AnswerReader, Informational
 from proxy.net.leftover import leftover
 
@@ -238,7 +238,8 @@ class Connection(asyncio.Protocol):
                 UpstreamUnreachableError("the upstream broke off its answer", proxy_error="connection_terminated")
             )
         else:
-            self._fail(BrokenOffError("the upstream closed the connection without an answer"))
+            hint = f"; {SILENT}" if self.tls is not None and self.used == 1 else ""
+            self._fail(BrokenOffError(f"the upstream closed the connection without an answer{hint}"))
 
     def pause_writing(self) -> None:
         """Hear that the upstream takes no more for now."""

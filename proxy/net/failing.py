@@ -7,7 +7,7 @@ from typing import Any, Final
 import aiohttp
 
 from proxy.core.symptom import Symptom, TokenRequestError
-from proxy.net.alert import refusal_of_ours
+from proxy.net.alert import SILENT, refusal_of_ours
 
 _CERTIFICATES: Final = {
     9: (Symptom.TLS_EXPIRED, "showed a certificate that is not valid yet"),
@@ -41,6 +41,8 @@ _FAILURES: Final[tuple[tuple[type[Exception], Symptom, str], ...]] = (
 class Progress:
     """How far one call has come: what a timeout means depends on it."""
 
+    is_tls: bool = False
+    """True: it goes to an https address."""
     connected: bool = False
     """True: there is a connection, TLS included."""
     status: int | None = None
@@ -68,6 +70,8 @@ def failure(subject: str, timeout: float, error: Exception, progress: Progress) 
         symptom, words = _distrusted(error.certificate_error)
     elif why := _refusal_of_ours(error):
         symptom, words = Symptom.TLS_CLIENT, f"refused the TLS connection: {why}"
+    elif symptom is Symptom.BROKEN_OFF and progress.is_tls and progress.status is None:
+        words += f" ({SILENT})"
     return TokenRequestError(symptom, f"{subject} {words}")
 
 

@@ -68,7 +68,7 @@ class Authority:
 
 
 def shake(context: ssl.SSLContext) -> Step:
-    """Do a TLS handshake, and leave the connection open whatever comes of it: an alert is sent, and can be read."""
+    """Do a TLS handshake and nothing more, whatever comes of it: an alert is sent, and can be read."""
     arrived, leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
     shaking = context.wrap_bio(arrived, leaving, server_side=True)
 
@@ -81,8 +81,10 @@ def shake(context: ssl.SSLContext) -> Step:
                 shaking.do_handshake()
             except ssl.SSLWantReadError:
                 await link.send(leaving.read())
+                continue
             except ssl.SSLError:
-                return await link.send(leaving.read())
+                pass  # the alert that says so waits to be sent
+            return await link.send(leaving.read())
 
     return step
 

@@ -17,7 +17,7 @@ from proxy.net.session import open_session
 from proxy.net.tls import TlsSettings
 from tests.fakes.certificates import Authority, Shown, shake
 from tests.fakes.clock import HurriedClock
-from tests.fakes.raw_server import RawServer
+from tests.fakes.raw_server import RawServer, close
 from tests.fakes.token_server import TokenServer
 
 
@@ -316,6 +316,17 @@ async def test_a_server_that_refuses_our_certificate_says_why(
         error = await failure(endpoint, request)
     assert (error.symptom, error.unheeded) == (Symptom.TLS_CLIENT, True)
     assert words in str(error)
+
+
+async def test_a_server_that_says_nothing_after_the_handshake_may_mean_our_certificate(
+    endpoint: Endpoint, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    async with RawServer(scripts=[[shake(authority.server("127.0.0.1")), close]]) as server:
+        url = server.url.replace("http:", "https:")
+        error = await failure(endpoint, EndpointRequest("GET", url, tls=TlsSettings(ca=authority.file), spends=True))
+    assert error.symptom is Symptom.BROKEN_OFF
+    assert "may be how it refuses our certificate, or the lack of one" in str(error)
 
 
 async def test_files_that_cannot_be_used_are_told_and_nobody_is_asked(

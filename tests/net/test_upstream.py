@@ -492,6 +492,18 @@ async def test_an_upstream_that_refuses_our_certificate_is_unreachable_and_says_
         await until(lambda: one.upstream.connections == 0)
 
 
+@pytest.mark.parametrize("encrypted", [True, False])
+async def test_an_upstream_that_ends_a_fresh_tls_connection_without_a_word_may_mean_our_certificate(
+    authority: Authority, encrypted: bool
+) -> None:
+    tls = TlsSettings(ca=authority.file).files if encrypted else None
+    first = shake(authority.server("127.0.0.1")) if encrypted else request()
+    async with RawServer(scripts=[[first, close]]) as server, pool(server.port, tls=tls) as one:
+        with pytest.raises(UpstreamUnreachableError) as caught:
+            await exchange(await one.upstream.connect())
+    assert ("may be how it refuses our certificate" in caught.value.detail) is encrypted
+
+
 async def test_an_idle_connection_made_with_former_files_is_closed(authority: Authority, tmp_path: Path) -> None:
     tls, first = client(tmp_path, authority)
     async with tls_server(authority.server("127.0.0.1", asks=True)) as (port, seen), pool(port, tls=tls.files) as one:
