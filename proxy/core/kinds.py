@@ -68,20 +68,22 @@ class OneOf:
         )
         if not self.or_several:
             return one
-        several = core_schema.tuple_variable_schema(one, min_length=1, strict=False)
+        several = core_schema.tuple_variable_schema(one, strict=False)
         return core_schema.no_info_wrap_validator_function(_one_or_several, several, serialization=_AS_IT_WAS)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Describe one record, or a list of them and one."""
         described = handler(schema)
-        return {"anyOf": [described, described["items"]]} if self.or_several else described
+        return {"anyOf": [{**described, "minItems": 1}, described["items"]]} if self.or_several else described
 
 
 def _one_or_several(given: Any, parse: ValidatorFunctionWrapHandler) -> Any:
     """Parse a list as a list, and anything else as the one thing in it."""
-    if isinstance(given, list | tuple):
-        return parse(given)
-    return parse([given])[0]
+    if not isinstance(given, list | tuple):
+        return parse([given])[0]
+    if not given:  # asked here: pydantic would also complain of a list that is empty because what it held was wrong
+        raise ValueError("the list is empty: it needs at least 1 item")
+    return parse(given)
 
 
 def _dump(settings: Any, info: SerializationInfo) -> Any:

@@ -6,7 +6,7 @@ def test_the_keys_of_a_mapping_are_found_along_pydantics_way() -> None:
     assert "upstream" in keys_at(("routes", "any"))
     assert "window" in keys_at(("routes", "any", "breaker"))
     assert {"kind", "value"} <= keys_at(("credentials", "any", "text")).keys()
-    assert "path" in keys_at(("credentials", "any", "http_request", "expiry", "json"))
+    assert "path" in keys_at(("credentials", "any", "http_request", "expiry", 0, "json"))
     assert "prefix" in keys_at(("credentials", "any", "text", "inject", 0, "header"))
 
 
