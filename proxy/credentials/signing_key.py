@@ -116,7 +116,8 @@ def _object(text: str) -> Mapping[str, Any]:
 
 def _from_jwk(jwk: Mapping[str, Any]) -> PrivateKey:
     try:
-        key = PyJWK(dict(jwk)).key if jwk.get("kty") != "oct" else None
+        bare = {name: part for name, part in jwk.items() if name != "alg"}  # it may be for what PyJWT does not know
+        key = PyJWK(bare).key if jwk.get("kty") != "oct" else None
     except (PyJWTError, UnsupportedAlgorithm, ValueError, TypeError, KeyError):
         raise ValueError(f"the JWK cannot be read; {_FORMS}") from None
     return _private(key)

@@ -1,0 +1,36 @@
+"""Parameters are sent as often as they are given, and scopes in one text."""
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.credentials.parameters import Scope, Values, rendered, written
+
+
+@pytest.mark.parametrize(("given", "sent"), [("a", ("a",)), (["a", "b"], ("a", "b")), ([], ()), ("", ("",))])
+def test_a_parameter_may_have_several_values(given: Any, sent: tuple[str, ...]) -> None:
+    assert rendered(TypeAdapter(Values).validate_python(given)) == sent
+
+
+@pytest.mark.parametrize("given", [1, [1], {"a": "b"}, None, "{{ X }}", ["a", "{{ X }}"]])
+def test_a_value_is_a_text_that_is_known(given: Any) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Values).validate_python(given)
+
+
+@pytest.mark.parametrize(("given", "scope"), [("a b", "a b"), (["a", "b"], "a b"), ("", ""), ([], "")])
+def test_scopes_are_one_text(given: Any, scope: str) -> None:
+    assert TypeAdapter(Scope).validate_python(given) == scope
+
+
+def test_a_form_holds_every_value_in_order_and_none_that_is_empty() -> None:
+    fields = [("a", "1"), ("empty", ""), ("b", ("2", "", "ü")), ("a", "3"), ("none", ())]
+    assert written(fields) == b"a=1&b=2&b=%C3%BC&a=3"
+
+
+def test_what_cannot_be_written_is_told() -> None:
+    with pytest.raises(TokenRequestError) as caught:
+        written([("a", "\udc80")])
+    assert caught.value.symptom is Symptom.REQUEST
