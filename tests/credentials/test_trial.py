@@ -72,6 +72,40 @@ async def test_a_success_shows_every_step_and_where_things_were_found(bench: Ben
     assert step.received == {"access_token": "***", "token_type": "Bearer", "expires_in": 300}
 
 
+async def test_of_several_places_those_are_named_that_had_something(bench: Bench) -> None:
+    tried = await bench.attempt(
+        token=[{"from": "cookie", "name": "sid"}, {"from": "json", "path": "access_token"}],
+        expiry=[{"from": "json", "path": "expires_at", "type": "epoch"}, EXPIRY],
+    )
+    assert (tried.token_at, tried.expiry_at) == ("json $.access_token", "json $.expires_in (seconds)")
+
+
+async def test_a_default_is_named_as_one(bench: Bench) -> None:
+    tried = await bench.attempt(expiry={"from": "header", "name": "X-Ttl", "type": "seconds", "default": 120})
+    assert (tried.expiry_at, tried.lifetime) == ("the default of header X-Ttl (seconds)", 120)
+
+
+async def test_when_no_place_has_anything_all_are_named(bench: Bench) -> None:
+    tried = await bench.attempt(token=[{"from": "cookie", "name": "sid"}, {"from": "json", "path": "tokn"}])
+    assert tried.diagnosis.code == "token-not-found"
+    assert "the reply sets no cookie sid; nothing stands at json $.tokn" in tried.diagnosis.sentence
+
+
+async def test_what_filters_make_of_a_variable_is_shown_nowhere(bench: Bench) -> None:
+    tried = await bench.attempt(
+        url=f"{bench.server.url}",
+        request={
+            "url": f"{bench.server.url}/{{{{ KEY | base64url }}}}",
+            "headers": {"Accept": "{{ KEY | sha256 }}", "X-Key": "{{ KEY | md5 }}"},
+            "json": {"grant_type": "{{ KEY | upper }}"},
+        },
+        variables={"KEY": "s3cret-key"},
+    )
+    assert tried.steps[0].url == f"{bench.server.url}/***"
+    assert tried.steps[0].headers["Accept"] == "***"
+    assert tried.steps[0].sent == {"grant_type": "***"}
+
+
 @pytest.mark.parametrize("token", ["abc", "1", 4711, "Bearer"])
 async def test_a_token_is_masked_whatever_its_length_and_type(bench: Bench, token: str | int) -> None:
     bench.server.knobs.body = json.dumps({"access_token": token, "scope": str(token), "expires_in": 300, "sid": 815})
