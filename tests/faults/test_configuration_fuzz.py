@@ -34,6 +34,9 @@ SIGNS = [
     "$${",
     "{{",
     "%%X%%",
+    "'{{ X | md5 }}'",
+    "'{{ now('",
+    "[{from: json, path: a, default: 1}]",
 ]
 TRAPS = [
     "yes",
