@@ -38,6 +38,11 @@ class PasswordSettings(OAuth2Settings):
         """Return True when refresh tokens are used."""
         return self.use_refresh_token
 
+    @property
+    def starts_over(self) -> bool:
+        """Return True: the password brings a token at any time."""
+        return True
+
 
 class Password(OAuth2):
     """Offers the newest refresh token, or else the password."""

@@ -32,6 +32,11 @@ class TestPassword(CredentialCompliance):
         assert self.parsed(TokenServer(), use_refresh_token=False).spends is False
         assert self.lineage(use_refresh_token=False) is None
 
+    def test_with_refresh_tokens_it_can_begin_anew_nevertheless(self) -> None:
+        settings = self.parsed(TokenServer())
+        assert settings.spends
+        assert settings.starts_over
+
 
 class Bench:
     """A provider that knows the user, and the user's credential."""
