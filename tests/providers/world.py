@@ -1,6 +1,7 @@
 """A provider, its API, and the real Countersign before that API, with a credential and a route for each case."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import aiohttp
 
 from tests.fakes.process import Proxy
 from tests.providers.cases import CASES, FALSIFIED, PROVIDERS, Credentials, Settings, configuration
-from tests.providers.clients import Identities
+from tests.providers.clients import AWKWARD_SECRET, PASSWORD, SECRET, Identities
 from tests.providers.person import consent
 from tests.providers.provider import Provider
 
@@ -18,6 +19,8 @@ WRONG_CLIENT: Final = "-wrong-client"
 WRONG_GRANT: Final = "-wrong-grant"
 EXPECTED: Final = ("-wrong-", "-amiss", "-unknown", "-consent")
 """What the credentials are called of which the log may tell an error."""
+SECRETS: Final = (SECRET, AWKWARD_SECRET, PASSWORD)
+"""What no line of the log may hold, nor any token that a person's consent brought."""
 HAS_WRONG_GRANT: Final = frozenset({"password", "refresh_token", "jwt_bearer", "token_exchange"})
 
 
@@ -60,9 +63,11 @@ async def running(identities: Identities, *names: str) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         credentials: dict[str, Settings] = {}
         routes: dict[str, Settings] = {}
+        given: list[Mapping[str, Any]] = []
         providers = {name: await stack.enter_async_context(PROVIDERS[name](identities)) for name in names}
         for name, provider in providers.items():
             tokens = {client: await asyncio.to_thread(consent, provider, client) for client in sorted(provider.clients)}
+            given += tokens.values()
             writer = Credentials(provider, tokens, await asyncio.to_thread(consent, provider, "public"))
             written = _credentials(name, writer)
             credentials |= written
@@ -72,6 +77,8 @@ async def running(identities: Identities, *names: str) -> AsyncIterator[World]:
             LargeProxy(configuration(credentials, routes), expected_errors=EXPECTED)
         )
         yield World(providers, proxy, session)
+        secrets = {*SECRETS, *(one[name] for one in given for name in ("access_token", "refresh_token"))}
+        assert not [line for line in proxy.log_lines if any(secret in json.dumps(line) for secret in secrets)]
 
 
 def _credentials(name: str, writer: Credentials) -> dict[str, Settings]:
