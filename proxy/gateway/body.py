@@ -117,7 +117,7 @@ class Body:
             RequestTooLargeError: it is longer than what may be remembered.
             RequestInvalidError: it did not come in time.
         """
-        digest = hashlib.new(function, self.whole or b"")
+        digest = hashlib.new(function, self.whole or b"", usedforsecurity=False)
         if self.whole is None:
             async for piece in (await self._remembered()).chunks():
                 digest.update(piece)
