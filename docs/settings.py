@@ -12,14 +12,19 @@ from docs.wrapping import item, paragraph
 from proxy import callers, credentials, extractors, injectors, stores
 from proxy.config.schema import AdminSettings, EventsSettings, ListenSettings
 from proxy.core.breaker import BreakerSettings
+from proxy.core.challenge import ChallengeSettings
 from proxy.core.kinds import Table
 from proxy.core.rejection import RejectionSettings
 from proxy.core.route import MatchSettings
 from proxy.core.seal import SealSettings
 from proxy.core.settings import Duration, Settings, Size, spell_duration, spell_size
 from proxy.credentials.base import CredentialSettings
+from proxy.credentials.client_auth import ClientAssertionSettings
+from proxy.credentials.condition import ConditionSettings
+from proxy.credentials.jwt_bearer import AssertionSettings
 from proxy.credentials.reading import ExpirySettings
 from proxy.credentials.request import RequestSettings
+from proxy.credentials.workflow_steps import StepSettings, SuccessSettings
 from proxy.gateway.settings import (
     DrainSettings,
     LimitSettings,
@@ -31,6 +36,7 @@ from proxy.net.tls import TlsSettings
 from proxy.stores.redis import RedisSettings
 from proxy.stores.redis_tls import RedisTlsSettings
 from proxy.tokens.delivery import WebhookSettings
+from proxy.users.settings import UserIssuerSettings, UsersSettings
 
 RECORDS: Final[Mapping[str, type[Settings]]] = {
     "listen": ListenSettings,
@@ -49,8 +55,16 @@ RECORDS: Final[Mapping[str, type[Settings]]] = {
     "limits": LimitSettings,
     "credential": CredentialSettings,
     "request": RequestSettings,
+    "step": StepSettings,
+    "success": SuccessSettings,
+    "condition": ConditionSettings,
+    "assertion": AssertionSettings,
+    "client_assertion": ClientAssertionSettings,
     "rejected_when": RejectionSettings,
+    "www_authenticate": ChallengeSettings,
     "expiry": ExpirySettings,
+    "users": UsersSettings,
+    "user issuer": UserIssuerSettings,
 }
 """Records that stand in one place, by the word for it."""
 FAMILIES: Final[Mapping[str, Table[Any]]] = {
@@ -69,6 +83,17 @@ _LINKS: Final = {
     "tls": "[mapping](#tls)",
     "limits": "[mapping](#limits)",
     "request": "[mapping](#request)",
+    "steps": "list of [steps](#step)",
+    "refresh": "list of [steps](#step)",
+    "succeeds_when": "[mapping](#success)",
+    "when": "list of [conditions](#condition)",
+    "all": "list of [conditions](#condition)",
+    "extract": "mapping of names to [extractors](#extractors)",
+    "save_to": "name or list of names",
+    "assertion": "[mapping](#assertion)",
+    "client_assertion": "[mapping](#client_assertion)",
+    "www_authenticate": "text or [mapping](#www_authenticate)",
+    "issuers": "mapping of names to [mappings](#user-issuer)",
     "token": "[extractor](#extractors) or list of them",
     "expiry": "[expiry](#expiry) or list of them",
     "save": "mapping of names to [extractors](#extractors)",
@@ -85,7 +110,6 @@ _LINKS: Final = {
 _OTHER_LINKS: Final[Mapping[tuple[type[BaseModel], str], str]] = {
     (RedisSettings, "tls"): "[mapping](#redis-tls)",
     (RejectionSettings, "status"): "status, class, range, or list of these",
-    (RejectionSettings, "www_authenticate"): "text or mapping",
 }
 """The same, of keys that mean something else in these records."""
 _FORMS: Final = {
@@ -150,8 +174,10 @@ def _type(key: str, schema: Mapping[str, Any]) -> str:
             return f"list of {_type('', schema['items'])}s"
         case "object":
             return "mapping of texts to texts"
+        case None:
+            return "mapping"
         case kind:
-            return _TYPES[str(kind)]
+            return _TYPES[kind]
 
 
 def _default(field: FieldInfo, schema: Mapping[str, Any]) -> str:
@@ -164,8 +190,12 @@ def _default(field: FieldInfo, schema: Mapping[str, Any]) -> str:
     if isinstance(default, BaseModel):
         return ""
     if isinstance(default, tuple):
-        return f"default `{_flow([record.model_dump(by_alias=True, exclude_unset=True) for record in default])}`"
+        return f"default `{_flow([_plain(one) for one in default])}`"
     return f"default `{_spelled(default, _pattern(schema))}`"
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(by_alias=True, exclude_unset=True) if isinstance(value, BaseModel) else value
 
 
 def _pattern(schema: Mapping[str, Any]) -> str:
