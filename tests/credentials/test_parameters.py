@@ -26,7 +26,13 @@ def test_scopes_are_one_text(given: Any, scope: str) -> None:
 
 
 def test_a_form_holds_every_value_in_order_and_none_that_is_empty() -> None:
-    fields = [("a", "1"), ("empty", ""), ("b", ("2", "", "ü")), ("a", "3"), ("none", ())]
+    fields: list[tuple[str, str | tuple[str, ...]]] = [
+        ("a", "1"),
+        ("empty", ""),
+        ("b", ("2", "", "ü")),
+        ("a", "3"),
+        ("none", ()),
+    ]
     assert written(fields) == b"a=1&b=2&b=%C3%BC&a=3"
 
 

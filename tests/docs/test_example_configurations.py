@@ -8,11 +8,14 @@ from proxy.config.document import parse
 from proxy.config.json_schema import editor_schema
 from proxy.config.load import examine, load
 from proxy.config.positions import plain
+from tests.fakes import keys
 
 CONFIG = Path(__file__).parents[2] / "config"
 EXAMPLES = sorted(CONFIG.glob("examples/*.yaml"))
 HASH = f"sha256:{'0' * 64}"
 SEALING_KEY = f"{'A' * 43}=\n"
+SECRETS = {"seal-key": SEALING_KEY, ".pem": keys.pem("p256")}
+"""What stands in files of that name or suffix."""
 
 
 def test_there_are_examples() -> None:
@@ -43,7 +46,7 @@ def test_it_can_be_used_once_its_secrets_are_there(path: Path, tmp_path: Path) -
     text = path.read_text().replace("/run/secrets/", "")
     for name in re.findall(r"\$\{file:([^}]+)\}", text):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(SEALING_KEY if name == "seal-key" else "secret\n")
+        (tmp_path / name).write_text(SECRETS.get(Path(name).suffix or name, "secret\n"))
     copy = tmp_path / path.name
     copy.write_text(text)
     names = re.findall(r"\$\{env:(\w+)\}", text)
