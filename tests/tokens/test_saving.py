@@ -172,9 +172,10 @@ async def test_variables_that_make_no_token_are_kept_and_leave_the_token_alone(b
 async def test_a_token_of_its_own_that_is_newer_is_left_alone(bench: Bench) -> None:
     process = await bench.process()
     got = await process.upload.obtain()
-    await process.upload.receive({"ACCESS_TOKEN": Secret("an-old-one"), "TENANT": Secret("x")}, 0.0)
-    assert process.upload.current() is not None
-    assert value(process.upload.current()) == value(got)
+    before = process.upload._account.record.generation
+    await process.upload.receive({"ACCESS_TOKEN": Secret("an-old-one"), "TENANT": Secret("x")}, bench.clock.now() - 1)
+    assert (value(process.upload.current()), process.upload._account.record.generation) == (value(got), before)
+    assert process.upload._account.record.variables["TENANT"] == Secret("acme")
 
 
 async def test_while_the_store_is_down_the_own_token_serves_and_the_next_fetch_tries_again(bench: Bench) -> None:
