@@ -35,6 +35,15 @@ def _targets(
             yield loc, f"{{value}} is of kind {kind}; {remedy}", target
         elif name in _reached_from(target, credentials):
             yield loc, f"{{value}} saves to {name} in turn, so neither would ever be done; take one of them out", target
+        elif target in credentials and (settings.per_user or credentials[target].per_user):
+            yield loc, "{value} cannot be saved to: variables of users stay with their user; take it out", target
+        elif shared := settings.spent & _spent(credentials.get(target)):
+            remedy = f"let one of them alone refresh with {min(shared)}"
+            yield loc, f"{{value}} would spend the same {min(shared)}, which may work only once; {remedy}", target
+
+
+def _spent(settings: CredentialSettings | None) -> frozenset[str]:
+    return settings.spent if isinstance(settings, WorkflowSettings) else frozenset()
 
 
 def _reached_from(name: str, credentials: Mapping[str, CredentialSettings]) -> set[str]:

@@ -24,7 +24,7 @@ from proxy.core.token import NO_VARIABLES, Token
 from proxy.credentials.base import Credential, CredentialSettings
 from proxy.credentials.jar import Jar
 from proxy.credentials.reading import AnyExpiry
-from proxy.credentials.workflow_names import Loc, brought_by, flaws_of, spent_by
+from proxy.credentials.workflow_names import Loc, brought_by, flaws_of, spent_by, unknown_in
 from proxy.credentials.workflow_run import COOKIES, Run, TokenMaker
 from proxy.credentials.workflow_steps import Step, StepSettings
 from proxy.net.endpoint import Endpoint
@@ -77,12 +77,12 @@ class WorkflowSettings(CredentialSettings):
     @property
     def starts_over(self) -> bool:
         """Return True when the steps can bring a token at any time: they begin with nothing that a run uses up."""
-        return bool(self.steps) and not self.spent & self.variables.keys()
+        return bool(self.steps) and not self.spent & (self.variables.keys() | self.user_variables)
 
     @property
     def variable_names(self) -> frozenset[str] | None:
-        """Return what `inject` may use: every variable, and COOKIES; None: who saves to this one decides."""
-        if not self.steps:
+        """Return what `inject` may use: every variable, and COOKIES; None: users, or who saves to this one, decide."""
+        if self.per_user or not self.steps:
             return None
         return brought_by((*self.steps, *self.refresh)) | self.variables.keys() | self._made
 
@@ -92,8 +92,23 @@ class WorkflowSettings(CredentialSettings):
         return self.variables
 
     def flaws(self) -> Iterator[tuple[Loc, str]]:
-        """Yield where variables are used that can have no value."""
-        return flaws_of(self.steps, self.refresh, first=self.variables, token=self.token, made=self._made)
+        """Yield where variables are used that can have no value; if each user has a token, it is for them to have."""
+        first = self.variables.keys() | self.user_variables
+        return flaws_of(self.steps, self.refresh, first=first, token=self.token, made=self._made)
+
+    @property
+    def user_variables(self) -> frozenset[str]:
+        """Return what is used before a step brings it, and has no first value."""
+        if not self.per_user:
+            return frozenset()
+        injected = frozenset[str]().union(*(settings.names for settings in self.inject))
+        brought = brought_by((*self.steps, *self.refresh)) | self.variables.keys() | self._made
+        unknown = unknown_in(self.steps, self.refresh, first=self.variables, token=self.token, made=self._made)
+        return frozenset(name for _, name in unknown) | (injected - brought)
+
+    def for_user(self, values: Mapping[str, Secret]) -> Self:
+        """Return the same with the user's variables among the first values."""
+        return self.model_copy(update={"variables": {**self.variables, **values}})
 
     @property
     def _made(self) -> frozenset[str]:

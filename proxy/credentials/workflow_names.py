@@ -38,25 +38,40 @@ def flaws_of(
 
     `first` are the variables that have first values, `made` those that a run makes of its own accord.
     """
+    for place, name in unknown_in(steps, refresh, first=first, token=token, made=made):
+        if place == ("token",):
+            remedy = "add it to `extract` of a step, or name another under `token`"
+            yield place, f"no step brings the variable {name} that `token` is made of; {remedy}"
+        elif place[-1] == "variable":
+            why = "no step brings it, and `variables` does not have it; check the name"
+            yield place, f"the variable {name} has no value: {why}"
+        else:
+            remedy = f"give {name} a first value under `variables`, or let an earlier step `extract` it"
+            yield place, f"the variable {name} has no value in this step; {remedy}"
+
+
+def unknown_in(
+    steps: Sequence[StepSettings],
+    refresh: Sequence[StepSettings],
+    *,
+    first: Collection[str],
+    token: Template,
+    made: Collection[str],
+) -> Iterator[tuple[Loc, str]]:
+    """Yield each variable that can have no value where it is used, with that place."""
     first_run = {*first, *brought_by(steps)}
     yield from _undefined("steps", steps, {*first})
     yield from _undefined("refresh", refresh, {*first_run, *made})
     yield from _unknown_conditions("steps", steps, first_run)
     yield from _unknown_conditions("refresh", refresh, {*first_run, *brought_by(refresh)})
     if steps:
-        for name in sorted(token.names - first_run - {*made}):
-            remedy = "add it to `extract` of a step, or name another under `token`"
-            yield ("token",), f"no step brings the variable {name} that `token` is made of; {remedy}"
+        yield from ((("token",), name) for name in sorted(token.names - first_run - {*made}))
 
 
 def _undefined(word: str, steps: Sequence[StepSettings], known: set[str]) -> Iterator[tuple[Loc, str]]:
     for index, step in enumerate(steps):
         for name in sorted(step.request.names - known):
-            remedy = f"give {name} a first value under `variables`, or let an earlier step `extract` it"
-            yield (
-                (word, index, "request", *_place(step.request, name)),
-                f"the variable {name} has no value in this step; {remedy}",
-            )
+            yield (word, index, "request", *_place(step.request, name)), name
         known |= step.extract.keys()
 
 
@@ -68,8 +83,7 @@ def _unknown_conditions(word: str, steps: Sequence[StepSettings], known: set[str
         places += [(("succeeds_when", "all", at), condition) for at, condition in enumerate(step.succeeds_when.all)]
         for place, condition in places:
             if condition.variable not in known:
-                known_by = "no step brings it, and `variables` does not have it; check the name"
-                yield (word, index, *place, "variable"), f"the variable {condition.variable} has no value: {known_by}"
+                yield (word, index, *place, "variable"), condition.variable
 
 
 def _place(request: RequestSettings, name: str) -> Loc:

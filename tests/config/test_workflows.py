@@ -101,6 +101,19 @@ def test_two_that_save_to_each_other_are_told_of_at_both(examined: Examine) -> N
     ]
 
 
+def test_two_cannot_refresh_with_the_same_that_works_once(examined: Examine) -> None:
+    renew = LOGIN[LOGIN.index("    refresh:") :].replace("name: renew", "name: too")
+    told = problems(examined, HEAD + UPLOAD + renew + LOGIN)
+    assert any("'upload' would spend the same ACCESS_TOKEN, which may work only once" in one for one in told), told
+
+
+def test_what_users_bring_stays_with_them(examined: Examine) -> None:
+    users = "users: {identity_secret: 0123456789abcdef0123456789abcdef}\n"
+    told = problems(examined, users + HEAD + UPLOAD + LOGIN.replace("{USER: me}", "{}\n    per_user: true"))
+    assert any("'upload' cannot be saved to: variables of users stay with their user" in one for one in told), told
+    assert not any("USER has no value" in one for one in told)
+
+
 def test_without_steps_somebody_has_to_save_to_it(examined: Examine) -> None:
     [told] = problems(examined, HEAD + UPLOAD + LOGIN.replace("    save_to: upload\n", ""))
     assert told.startswith("6:3: credentials.upload: without steps, its token comes from what another credential saves")

@@ -656,5 +656,22 @@ def test_the_example_has_no_flaws() -> None:
     assert list(parsed().flaws()) == []
 
 
+def test_if_each_user_has_a_token_the_variables_that_are_missing_are_theirs() -> None:
+    settings = parsed(per_user=True, variables={}, token="{{ ACCESS_TOKEN }}{{ SUFFIX }}")
+    assert settings.user_variables == {"PASSWORD", "SUFFIX"}
+    assert list(settings.flaws()) == []
+    own = settings.for_user({name: Secret(name) for name in settings.user_variables})
+    assert own.variables == {name: Secret(name) for name in ("PASSWORD", "SUFFIX")}
+    assert own.user_variables == frozenset()
+    assert parsed().user_variables == frozenset()
+
+
+def test_a_user_may_bring_the_first_of_what_works_once() -> None:
+    steps = [{**challenge("https://auth.example")["refresh"][0], "name": "first"}]
+    settings = parsed(per_user=True, variables={}, steps=steps)
+    assert settings.user_variables == {"REFRESH_TOKEN"}
+    assert not settings.starts_over
+
+
 def test_json_that_is_printed_shows_no_secret() -> None:
     assert PASSWORD not in json.dumps(parsed().model_dump(mode="json"))
