@@ -65,6 +65,11 @@ def expiry_candidates(reply: Reply) -> tuple[Candidate, ...]:
     return tuple(Candidate(path, types[path][1]) for path in _likeliest(found, _LIKE_EXPIRY))
 
 
+def likely_expiries(reply: Reply) -> tuple[Candidate, ...]:
+    """Return those of them whose names say so."""
+    return tuple(one for one in expiry_candidates(reply) if _LIKE_EXPIRY.search(one.place.rpartition(".")[2]))
+
+
 def looks_like(value: Any, reply: Reply) -> ExpiryType | None:
     """Return as what that value of a reply would most sensibly be read; None: it is no expiry."""
     if isinstance(value, str):

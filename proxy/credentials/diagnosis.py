@@ -12,7 +12,13 @@ from proxy.core.message import CLOCK_TOLERANCE, Reply
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.token import Token
 from proxy.credentials.base import Credential
-from proxy.credentials.candidates import Candidate, expiry_candidates, reads_like_milliseconds, token_candidates
+from proxy.credentials.candidates import (
+    Candidate,
+    expiry_candidates,
+    likely_expiries,
+    reads_like_milliseconds,
+    token_candidates,
+)
 from proxy.credentials.claims import ends_at
 from proxy.credentials.expiry import ExpiryError, expires_at
 from proxy.credentials.reading import TokenReader
@@ -77,7 +83,9 @@ def succeeded(credential: Credential, token: Token, reply: Reply | None) -> tupl
         return Places(credential.token_at or "the configuration", credential.expiry_at(token) or own), fine
     at = _token_at(reader, reply)
     if reader.expiry is None:
-        return Places(at, own), fine
+        is_missed = own.startswith("nowhere") and likely_expiries(reply)
+        sentence = f"no `expiry` is configured, but the reply has what may be one; {_counts(own)}"
+        return Places(at, own), _row(Symptom.EXPIRY_NOT_FOUND, sentence, reply) if is_missed else fine
     told = None
     try:
         told = reader.expiry.find(reply)

@@ -50,6 +50,8 @@ _HARMLESS: Final = {
     "www-authenticate": re.compile(r"Basic|Bearer|Digest|DPoP|Negotiate|NTLM", re.IGNORECASE),
 }
 """Headers of replies whose values may be shown, if they have this form."""
+_TELL_NOTHING: Final = frozenset({"connection", "keep-alive", "server", "strict-transport-security", "vary", "via"})
+"""Headers of replies that say nothing of a token."""
 _COOKIE: Final = re.compile(r"\s*([A-Za-z0-9_.~-]{1,60})\s*=")
 
 
@@ -66,9 +68,11 @@ def show_headers(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
 
 
 def show_answered(reply: Reply) -> dict[str, str]:
-    """Return the reply's headers: what is of a harmless form stands, of cookies the name, all else is masked."""
+    """Return the reply's headers: what is of a harmless form stands, of cookies the name, the rest is masked."""
     shown: dict[str, str] = {}
     for name, value in reply.headers[:_BREADTH]:
+        if name.lower() in _TELL_NOTHING:
+            continue
         form = _HARMLESS.get(name.lower())
         text = value if form is not None and form.fullmatch(value) else MASK
         if name.lower() == "content-type":

@@ -126,7 +126,8 @@ class Trial:
         if self.succeeded:
             lifetime = "does not expire" if self.lifetime is None else f"lives {self.lifetime:g} s"
             yield f"token:  found at {self.token_at}, fingerprint {self.token_fingerprint}"
-            yield f"expiry: found at {self.expiry_at}; {lifetime}"
+            nowhere = (self.expiry_at or "").startswith("nowhere")
+            yield f"expiry: {'' if nowhere else 'found at '}{self.expiry_at}; {lifetime}"
         for one in self.saved:
             yield f"saved:  {one.name} {'' if one.found else 'not '}found at {one.place}"
         if self.renewal:

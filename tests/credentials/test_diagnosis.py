@@ -210,6 +210,13 @@ CASES: Final = {
         body={"access_token": "s3cret-value", "expires": 1_800_003_600, "ttl_ms": 3_600_000},
         candidates=("$.expires looks like epoch", "$.ttl_ms looks like milliseconds"),
     ),
+    "an expiry that nobody asked for": Case(
+        Symptom.EXPIRY_NOT_FOUND,
+        "no `expiry` is configured, but the reply has what may be one; so it is replaced after five minutes",
+        body={"access_token": "s3cret-value", "n": 7, "expires_in": 900},
+        given={"expiry": None},
+        candidates=("$.expires_in looks like seconds",),
+    ),
     "an expiry of another type": Case(
         Symptom.EXPIRY_WRONG,
         "the reply to POST * has at json $.expires_in a number that, read as seconds, is more than ten years ahead",
