@@ -8,6 +8,7 @@ import asyncio
 import multiprocessing
 import os
 import sys
+from collections.abc import Mapping
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.reduction import DupFd
 from pathlib import Path
@@ -59,10 +60,12 @@ class Forked:
         self._ended.set()
 
 
-async def fork(config: Path, *, longest_line: int) -> Forked:
-    """Run the proxy with that configuration."""
+async def fork(config: Path, *, longest_line: int, environment: Mapping[str, str] | None = None) -> Forked:
+    """Run the proxy with that configuration, and more variables in its environment."""
     (stdout, to_stdout), (stderr, to_stderr) = os.pipe(), os.pipe()
-    process = FORKS.Process(target=_run, args=(config, _Descriptor(to_stdout), _Descriptor(to_stderr)), daemon=True)
+    process = FORKS.Process(
+        target=_run, args=(config, dict(environment or {}), _Descriptor(to_stdout), _Descriptor(to_stderr)), daemon=True
+    )
     process.start()
     os.close(to_stdout)
     os.close(to_stderr)
@@ -91,7 +94,8 @@ async def _reader(descriptor: int, limit: int) -> asyncio.StreamReader:
     return reader
 
 
-def _run(config: Path, stdout: int, stderr: int) -> None:
+def _run(config: Path, environment: Mapping[str, str], stdout: int, stderr: int) -> None:
+    os.environ.update(environment)
     for number, taken in ((1, stdout), (2, stderr)):
         os.dup2(taken, number)
         os.close(taken)
