@@ -36,6 +36,7 @@ HOMES: Final = {
     "yaml": {"proxy/config/document.py"},
     "redis": {f"proxy/stores/redis_{part}.py" for part in ("client", "cluster", "faults", "link", "news")},
     "cryptography": {"proxy/core/seal.py", "proxy/credentials/signing_key.py", "proxy/net/certificates.py"},
+    "jwt": {"proxy/core/jwt_claims.py", "proxy/credentials/claims.py", "proxy/credentials/signing_key.py"},
     "sqlite3": {f"proxy/stores/sqlite_{part}.py" for part in ("faults", "file", "news", "schema", "tables")},
     "prometheus_client": {"proxy/telemetry/metrics.py"},
     "defusedxml": {"proxy/extractors/xml.py"},

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from proxy.core.errors import Reason
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.credentials.jwt_bearer import JwtBearer, JwtBearerSettings
+from proxy.credentials.trial import trial
 from proxy.net.endpoint import Endpoint
 from tests.compliance.credentials import CredentialCompliance
 from tests.fakes import keys
@@ -210,3 +211,15 @@ def test_what_cannot_be_meant_is_refused(given: dict[str, Any], message: str) ->
     assert message in str(caught.value)
     assert "s3cret" not in str(caught.value)
     assert TestJwtBearer.secret not in str(caught.value)
+
+
+async def test_a_trial_shows_that_there_is_an_assertion_and_nothing_of_it(bench: Bench) -> None:
+    given = {"client_id": "robot", "client_assertion": {"key": keys.pem("ed25519")}}
+    bench.server.client_keys["robot"] = keys.key("ed25519").public_key()
+    shown = await trial(bench.credential(given=given))
+    assert shown.succeeded
+    [visit] = bench.server.visits
+    told = "\n".join(shown.lines())
+    assert "assertion" in told
+    for assertion in (visit.form["assertion"], visit.form["client_assertion"]):
+        assert not any(part in told for part in assertion.split("."))
