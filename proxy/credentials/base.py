@@ -130,6 +130,9 @@ class Credential(ABC):
     token), and this is what the first one began with: while it stays the same, the chain of `Token.variables` goes on,
     whatever else is configured anew. Such a fetch is never begun without the fleet's lock."""
 
+    starts_over: bool = False
+    """It has a lineage, and yet a fetch without a former token uses up nothing: it begins anew."""
+
     def __init__(self, name: str, settings: CredentialSettings, endpoint: Endpoint, clock: Clock) -> None:
         self.name = name
         self.settings = settings

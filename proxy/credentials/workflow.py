@@ -160,6 +160,7 @@ class Workflow(Credential):
         """How to get what another credential saves to this one; None: nobody does."""
         if self._spent:
             self.lineage = self._beginning()
+            self.starts_over = settings.starts_over
 
     def _beginning(self) -> tuple[str | Secret, ...]:
         """Return what the first run begins with: what it spends, or else everything that it sends."""

@@ -88,27 +88,27 @@ class Refresher:
                 return settled
         except StoreError as error:
             if self._spending is not None:
-                return self._too_risky(fail, error)
+                return await self._alone(trigger, than, fail, error)
         if self._spending is not None:
             return await self._spending.spend(lease, trigger, than, fail)
         return await self._ask(trigger, than, fail)
 
     async def _alone(self, trigger: Trigger, than: int, fail: Fail, error: StoreError) -> Outcome:
-        """Do without the fleet."""
-        if self._spending is not None:
+        """Do without the fleet; what can be spent once is left alone, and where that will do, the fetch begins anew."""
+        if self._spending is not None and not self._credential.starts_over:
             return self._too_risky(fail, error)
         await self._clock.sleep(UNLOCKED_SPREAD * self._random())
-        return await self._ask(trigger, than, fail)
+        return await self._ask(trigger, than, fail, anew=self._spending is not None)
 
     def _too_risky(self, fail: Fail, error: StoreError) -> Setback:
         why = f"{error}; what can be spent once is not spent without the fleet's lock"
         return Setback(fail(not_asked(why)), ours=True)
 
-    async def _ask(self, trigger: Trigger, than: int, fail: Fail, *, kept: bool = True) -> Outcome:
+    async def _ask(self, trigger: Trigger, than: int, fail: Fail, *, kept: bool = True, anew: bool = False) -> Outcome:
         account = self._account
         had_failed = account.record.failure is not None
         try:
-            held, record = await self._fetch(trigger)
+            held, record = await self._fetch(trigger, anew=anew)
         except FetchError as error:
             if kept and (newer := await account.newer(than)) is not None:
                 return Replacement(newer, fetched=False)
@@ -122,7 +122,7 @@ class Refresher:
             account.record = record
         return Replacement(account.usable(record.generation - 1) or held, fetched=True, had_failed=had_failed)
 
-    async def _fetch(self, trigger: Trigger) -> tuple[Held, TokenRecord]:
+    async def _fetch(self, trigger: Trigger, *, anew: bool = False) -> tuple[Held, TokenRecord]:
         """Return a new token, ready for use, and the record that it begins. Raises FetchError.
 
         Its generation follows on that which there was when the fetch began: what others bring meanwhile is newer.
@@ -131,7 +131,7 @@ class Refresher:
         began = self._clock.monotonic()
         outcome = Reason.INTERNAL.value
         try:
-            token = await self._credential.fetch(account.record.token)
+            token = await self._credential.fetch(None if anew else account.record.token)
             basis = account.record if account.record.generation == before.generation else before
             record = basis.succeed(token, account.identity, self._clock.now())
             held = self._made_ready(record.token or token, record.trusted)

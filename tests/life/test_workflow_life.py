@@ -7,9 +7,13 @@ import pytest
 
 from proxy.credentials.workflow import Workflow, WorkflowSettings
 from proxy.net.endpoint import Endpoint
+from proxy.net.runtime import Runtime
+from proxy.stores.base import StoreError
+from proxy.stores.memory import MemorySettings
 from proxy.tokens.held import Held
 from tests.credentials.test_workflow import challenge, with_profile
 from tests.fakes.clock import FakeClock
+from tests.fakes.flaky_store import FlakyStore
 from tests.fakes.login_server import LoginServer
 from tests.fakes.token_room import TokenRoom
 from tests.fakes.until import until
@@ -24,19 +28,20 @@ class Fleet:
         self.endpoint = Endpoint(clock, jitter=lambda: 0.0)
         settings = with_profile(challenge(server.url), server.url)
         self.settings = WorkflowSettings.model_validate(settings)
-        self.first = self._replica()
-        self.store = self.first.store
+        self.runtime = Runtime(clock, lambda name, error: None)
+        self.store = FlakyStore(MemorySettings(), self.runtime)
+        self.first = self.another()
 
-    def _replica(self, **more: Any) -> TokenRoom:
+    def another(self) -> TokenRoom:
+        """Return another process on the same store."""
+
         def made(clock: FakeClock) -> Any:
             return Workflow("billing", self.settings, self.endpoint, clock)
 
         twin = made(self.clock)
-        return TokenRoom(credential=made, clock=self.clock, lineage=twin.lineage, longest_try=twin.longest_try, **more)
-
-    def another(self) -> TokenRoom:
-        """Return another process on the same store."""
-        return self._replica(store=self.store)
+        return TokenRoom(
+            credential=made, clock=self.clock, store=self.store, lineage=twin.lineage, longest_try=twin.longest_try
+        )
 
     async def obtained(self, room: TokenRoom) -> Held:
         """Let time pass until the replica has a token."""
@@ -54,6 +59,7 @@ async def fleet() -> AsyncIterator[Fleet]:
         await clock.advance(minutes=5)  # the store has been up for long enough
         yield fleet
         await fleet.first.runtime.close()
+        await fleet.runtime.close()
         await fleet.endpoint.close()
 
 
@@ -100,3 +106,24 @@ async def test_a_failing_later_step_changes_nothing_but_what_was_spent(fleet: Fl
     assert changed == {"REFRESH_TOKEN"}
     assert stored.token.variables["REFRESH_TOKEN"].reveal() == fleet.server.sessions[0].refresh_token
     assert fleet.first.source.current() is not None
+
+
+async def test_while_the_store_is_away_nothing_is_spent_and_each_process_logs_in_for_itself(fleet: Fleet) -> None:
+    held = await fleet.obtained(fleet.first)
+    fleet.store.error = StoreError("the store is away")
+    fleet.server.visits.clear()
+    task = fleet.first.runtime.spawn(fleet.first.source.refresh(), name="refresh")
+    await fleet.clock.advance(seconds=1)
+    await until(task.done)
+    assert task.result().token.variables["REFRESH_TOKEN"] != held.token.variables["REFRESH_TOKEN"]
+    assert fleet.server.visits == ["POST /challenge", "POST /session"]
+    fleet.store.error = None
+    await fleet.first.source.catch_up()
+    stored = await fleet.first.stored()
+    assert stored is not None
+    assert stored.token is not None
+    assert stored.token.value == task.result().token.value
+    fleet.server.visits.clear()
+    await fleet.first.source.refresh()
+    assert fleet.server.visits == ["POST /renew", "POST /mfa"]
+    assert fleet.server.refusals == []
