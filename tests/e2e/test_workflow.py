@@ -17,6 +17,7 @@ callers: {{anyone: {{kind: anonymous}}}}
 credentials:
   challenge:
     kind: workflow
+    save_to: upload
     allow_plain_http: true
     variables: {{PASSWORD: {password}}}
     steps:
@@ -42,6 +43,9 @@ credentials:
     inject:
       - {{kind: header, name: Authorization, prefix: 'Bearer '}}
       - {{kind: header, name: X-Tenant, value: '{{{{ TENANT }}}}'}}
+  upload:
+    kind: workflow
+    steps: []
   form:
     kind: workflow
     allow_plain_http: true
@@ -68,6 +72,7 @@ credentials:
       - {{kind: cookies}}
 routes:
   challenge: {{match: {{path: /api/}}, upstream: '{url}/api', callers: [anyone], credential: challenge}}
+  upload: {{match: {{path: /up/}}, upstream: '{url}/api', callers: [anyone], credential: upload}}
   form: {{match: {{path: /odata/}}, upstream: '{url}/odata', callers: [anyone], credential: form}}
 """
 
@@ -143,6 +148,17 @@ async def test_a_form_with_cookies_and_a_csrf_token_is_passed_and_all_of_it_goes
         s.server.end_sessions()
         assert (await s.get("/odata/y"))[0] == 200
         assert s.server.visits.count("POST /app/login") == 2
+
+
+async def test_a_credential_that_another_saves_to_has_its_token_when_a_request_needs_it_and_follows_it() -> None:
+    async with scene() as s:
+        assert (await s.get("/up/x"))[0] == 200
+        assert s.server.visits == ["POST /challenge", "POST /session", "GET /api/x"]
+        s.server.expire()
+        assert (await s.get("/api/y"))[0] == 200
+        assert (await s.get("/up/z"))[0] == 200
+        assert s.server.visits.count("POST /session") == 1
+        assert {visit["Authorization"] for visit in s.server.api_visits[1:]} == {f"Bearer {s.server.tokens[1]}"}
 
 
 async def test_the_command_shows_each_step_and_no_secret() -> None:
