@@ -58,7 +58,8 @@ _COOKIE: Final = re.compile(r"\s*([A-Za-z0-9_.~-]{1,60})\s*=")
 def show_address(request: EndpointRequest) -> str:
     """Return the request's address with the values of its query masked."""
     parts = urlsplit(request.url)
-    query = "&".join(f"{name}={MASK}" for name, _ in parse_qsl(parts.query, keep_blank_values=True))
+    pairs = parts.query.split("&") if parts.query else []
+    query = "&".join(f"{pair.partition('=')[0]}={MASK}" if "=" in pair else MASK for pair in pairs)
     return scrub(f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?{query}" if query else ""))
 
 

@@ -61,7 +61,10 @@ class EndpointRequest:
     @property
     def keys(self) -> frozenset[str]:
         """Return the names of its parameters, in the query, and in a body that is a form or a JSON object."""
-        return frozenset({*_names(urlsplit(self.url).query), *_names_in(self.body)})
+        kind = next((value for name, value in self.headers if name.lower() == "content-type"), "")
+        is_form = kind.startswith("application/x-www-form-urlencoded")
+        own = _names(self.body.decode("latin-1")) if is_form else _names_in(self.body)
+        return frozenset({*_names(urlsplit(self.url).query), *own})
 
     @property
     def subject(self) -> str:
@@ -69,15 +72,16 @@ class EndpointRequest:
         return f"{self.method} {urlsplit(self.url).netloc.rpartition('@')[2]}"
 
 
-def _names(query: str) -> list[str]:
-    return [name for name, _ in parse_qsl(query, keep_blank_values=True)]
+def _names(pairs: str) -> list[str]:
+    """Return the names of pairs; what has no `=` is a value, and may be a secret."""
+    return [name for pair in pairs.split("&") if "=" in pair for name, _ in parse_qsl(pair, keep_blank_values=True)]
 
 
 def _names_in(body: bytes) -> Iterable[str]:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        return _names(body.decode("latin-1"))
+        return ()
     return document if isinstance(document, dict) else ()
 
 

@@ -129,8 +129,8 @@ CASES: Final = {
     "a service without tls": Case(Symptom.TLS, "did not agree on TLS", url="https"),
     "silence": Case(
         Symptom.TIMEOUT,
-        "accepted the connection, but did not answer in time (0.05 s)",
-        patience="50ms",
+        "accepted the connection, but did not answer in time (0.2 s)",
+        patience="200ms",
         knobs={"delay": 60},
     ),
     "a connection that breaks": Case(

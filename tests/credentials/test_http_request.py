@@ -171,7 +171,7 @@ async def test_a_timeout_may_be_configured() -> None:
     endpoint = Endpoint(clock)
     async with TokenServer(clock) as server:
         server.hold()
-        request = {"url": server.url, "timeout": "50ms"}
+        request = {"url": server.url, "timeout": "200ms"}
         configured = settings(request=request, allow_plain_http=True).request
         with pytest.raises(TokenRequestError) as caught:
             await endpoint.once(configured.build({}))

@@ -128,7 +128,7 @@ async def test_an_answer_that_was_lost_is_not_asked_for_again(bench: Bench) -> N
 
 async def test_an_answer_that_does_not_come_in_time_is_not_asked_for_again(bench: Bench) -> None:
     bench.server.hold_answers()
-    bench.credential = bench.made(timeout="50ms")
+    bench.credential = bench.made(timeout="200ms")
     assert (await bench.failure()).symptom is Symptom.TIMEOUT
     assert bench.server.counts == {("refresh_token", "issued"): 1}
 

@@ -17,7 +17,7 @@ from tests.fakes.raw_server import RawServer, Step, close, request, reset, send
 from tests.faults.odd_replies import CHAPTERS, TABLE
 from tests.faults.odd_replies.row import NOW, USUAL, Odd, Outcome
 
-PATIENCE = "100ms"
+PATIENCE = "200ms"
 """For those who say nothing; the others are given longer."""
 
 
