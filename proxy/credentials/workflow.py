@@ -221,7 +221,7 @@ class Workflow(Credential):
     async def _given(self, previous: Token | None) -> Token:
         """Return what another credential's run brought, which is made to run if that makes no new token."""
         if self.ask is None:
-            why = "nobody has saved to it yet: it gets its token when a credential runs that saves to it"
+            why = "it has no steps: it gets its token when another credential runs that saves to it, so try that one"
             raise FetchError(Reason.NO_REFRESH_TOKEN, why, asked=False)
         former = previous.variables if previous else NO_VARIABLES
         given = await self.ask(fresh=False)

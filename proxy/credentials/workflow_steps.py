@@ -21,7 +21,7 @@ from proxy.credentials.reading import found_in
 from proxy.credentials.request import RequestSettings
 from proxy.credentials.unreadable import unreadable
 from proxy.extractors import AnyExtractor, make_extractor
-from proxy.extractors.base import ExtractError, FormatError, NotFoundError
+from proxy.extractors.base import BooleanError, ExtractError, FormatError, NotFoundError
 from proxy.net.endpoint import Endpoint, EndpointRequest
 
 LONGEST_VALUE: Final = 64 * 1024
@@ -175,6 +175,8 @@ class Step:
         for name, place in self._places.items():
             try:
                 values[name] = _checked(str(place.extract(reply)))
+            except BooleanError as error:
+                values[name] = Secret("true" if error.value else "false")
             except NotFoundError:
                 continue
             except ExtractError as error:

@@ -19,6 +19,14 @@ class NotFoundError(ExtractError):
     """Nothing stands there: no such key or header, null, or no match."""
 
 
+class BooleanError(ExtractError):
+    """A boolean stands there. No token is one; a condition may ask for it."""
+
+    def __init__(self, message: str, value: bool) -> None:  # noqa: FBT001 - it is what the error is about
+        super().__init__(message)
+        self.value = value
+
+
 class FormatError(ExtractError):
     """The body is not in the format that is looked into."""
 

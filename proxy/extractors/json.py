@@ -7,7 +7,15 @@ from pydantic import AfterValidator, Field
 
 from proxy.core.json_path import JsonPath
 from proxy.core.message import Reply
-from proxy.extractors.base import ExtractError, Extractor, ExtractorSettings, FormatError, Found, NotFoundError
+from proxy.extractors.base import (
+    BooleanError,
+    ExtractError,
+    Extractor,
+    ExtractorSettings,
+    FormatError,
+    Found,
+    NotFoundError,
+)
 
 
 def _checked(path: str) -> str:
@@ -42,12 +50,14 @@ class Json(Extractor):
         if len(found) > 1:
             raise ExtractError(f"{len(found)} values stand at {self.place}, not one")
         value = found[0]
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+        if isinstance(value, bool):
+            raise BooleanError(f"a boolean stands at {self.place}, not a text or number", value)
+        if not isinstance(value, str | int | float):
             raise ExtractError(f"a {_NAMES[type(value)]} stands at {self.place}, not a text or number")
         return value
 
 
-_NAMES: dict[type, str] = {bool: "boolean", dict: "JSON object", list: "list", type(None): "null"}
+_NAMES: dict[type, str] = {dict: "JSON object", list: "list", type(None): "null"}
 
 
 def parse(reply: Reply) -> Any:

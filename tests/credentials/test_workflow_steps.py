@@ -107,6 +107,12 @@ async def test_a_body_of_another_format_is_named(bench: Bench) -> None:
     assert not error.permanent
 
 
+async def test_a_boolean_is_a_word_that_conditions_can_ask_for(bench: Bench) -> None:
+    bench.answer(a=True, b=False)
+    came = await bench.take(bench.step(extract=A | B, optional="B"))
+    assert came.values == {"A": Secret("true"), "B": Secret("false")}
+
+
 async def test_a_value_is_bounded(bench: Bench) -> None:
     bench.answer(a="x" * (LONGEST_VALUE + 1))
     assert "more than 64 KiB" in str(await bench.failure(bench.step(extract=A)))
