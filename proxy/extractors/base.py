@@ -22,7 +22,7 @@ class NotFoundError(ExtractError):
 class BooleanError(ExtractError):
     """A boolean stands there. No token is one; a condition may ask for it."""
 
-    def __init__(self, message: str, value: bool) -> None:  # noqa: FBT001 - it is what the error is about
+    def __init__(self, message: str, value: bool) -> None:
         super().__init__(message)
         self.value = value
 
