@@ -100,13 +100,13 @@ class StepView(View):
     """Why the step was skipped; then there was no request."""
     method: str
     url: str
-    headers: Mapping[str, str] | None
+    headers: Mapping[str, str]
     sent: Any
     """The request's body, as a tree where it has one."""
     status: int | None
     """Null: there was no reply."""
     content_type: str
-    answered: Mapping[str, str] | None
+    answered: Mapping[str, str]
     """The reply's headers."""
     received: Any
     """The reply's body, as a tree when it is JSON or a form."""

@@ -6,7 +6,7 @@ and a trial keeps nothing: the successor would be lost, and with it the way to a
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.core.errors import FetchError
@@ -40,13 +40,13 @@ class Step:
     """Why it was skipped, or what else is to be said of it; then there was no request."""
     method: str = ""
     url: str = ""
-    headers: dict[str, str] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     sent: Any = None
     """The body, as a tree where it has one; None: none."""
     status: int | None = None
     """None: there was no reply."""
     content_type: str = ""
-    answered: dict[str, str] | None = None
+    answered: dict[str, str] = field(default_factory=dict)
     """The reply's headers."""
     received: Any = None
     """The reply's body, as a tree when it is JSON or a form."""
@@ -59,11 +59,11 @@ class Step:
             yield f"{title}{self.note}"
             return
         yield f"{title}{self.method} {self.url}"
-        yield from (f"  {name}: {value}" for name, value in (self.headers or {}).items())
+        yield from (f"  {name}: {value}" for name, value in self.headers.items())
         if self.sent is not None:
             yield f"  {json.dumps(self.sent)}"
         yield f"-> {self.status or 'no reply'} {self.content_type} after {self.seconds:.3f} s"
-        yield from (f"  {name}: {value}" for name, value in (self.answered or {}).items())
+        yield from (f"  {name}: {value}" for name, value in self.answered.items())
         if self.received is not None:
             yield f"  {json.dumps(self.received)}"
 

@@ -20,7 +20,6 @@ from tests.fakes.clock import HurriedClock
 from tests.fakes.raw_server import RawServer, close
 from tests.fakes.token_server import TokenServer
 
-
 FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
