@@ -12,6 +12,7 @@ from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.credentials.refresh_token import RefreshToken, RefreshTokenSettings
 from proxy.net.endpoint import Endpoint
 from tests.compliance.credentials import CredentialCompliance
+from tests.fakes import keys
 from tests.fakes.authorization_server import CLIENT, SECRET, AuthorizationServer
 from tests.fakes.clock import HurriedClock
 from tests.fakes.token_server import TokenServer
@@ -178,3 +179,21 @@ def test_the_first_one_must_be_there_and_be_one_line(value: str) -> None:
             }
         )
     assert "lines" not in str(caught.value)
+
+
+async def test_a_client_that_was_refused_for_its_clock_has_spent_nothing_and_asks_again(bench: Bench) -> None:
+    bench.server.client_keys[CLIENT] = keys.key("p256").public_key()
+    bench.server.knobs.date_offset = 600.0
+    bench.credential = bench.made(client_secret=None, client_assertion={"key": keys.pem("p256")})
+    token = await bench.credential.fetch(None)
+    assert token.variables == {"refresh_token": Secret(bench.server.chains[0].newest)}
+    assert [visit.outcome for visit in bench.server.visits] == ["invalid_client", "issued"]
+
+
+async def test_a_grant_that_was_refused_is_not_sent_again_whatever_the_clocks_say(bench: Bench) -> None:
+    bench.server.client_keys[CLIENT] = keys.key("p256").public_key()
+    bench.server.knobs.headers = {"Date": "Sat, 01 Jan 2000 00:00:00 GMT"}
+    bench.server.revoke_chain(bench.first)
+    bench.credential = bench.made(client_secret=None, client_assertion={"key": keys.pem("p256")})
+    assert (await bench.failure()).reason is Reason.INVALID_GRANT
+    assert len(bench.server.visits) == 1
