@@ -1,0 +1,109 @@
+"""The source of a user: made of their own variables, and its record is nobody else's."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from proxy.core.errors import TokenUnavailableError
+from proxy.core.person import Person
+from proxy.core.secret import Secret
+from proxy.credentials import KINDS
+from proxy.credentials.base import CredentialSettings
+from proxy.net.endpoint import Endpoint
+from proxy.net.runtime import Runtime
+from proxy.stores.base import StoreError
+from proxy.stores.memory import Memory, MemorySettings
+from proxy.telemetry.events import EventLog
+from proxy.telemetry.metrics import Metrics
+from proxy.tokens.personal import build_pool
+from proxy.tokens.pool import Pool
+from proxy.tokens.vault import Vault
+from proxy.tokens.workshop import Workshop
+from tests.fakes.clock import FakeClock
+from tests.fakes.token_room import SEAL
+
+LOGIN: Mapping[str, Any] = {
+    "kind": "http_request",
+    "per_user": True,
+    "request": {"url": "https://auth.example/session", "form": {"who": "{{ USER_ID }}", "password": "{{ PASSWORD }}"}},
+    "token": {"from": "json", "path": "access_token"},
+}
+
+
+def person(user: str = "ann", **known: str) -> Person:
+    async def look_up() -> Mapping[str, Secret]:
+        return {"USER_ID": Secret(user), **{name: Secret(value) for name, value in known.items()}}
+
+    return Person(user, f"pseudonym-of-{user}", look_up)
+
+
+def settings(written: Mapping[str, Any] = LOGIN, **more: Any) -> CredentialSettings:
+    return KINDS[written["kind"]].Settings.model_validate({**written, **more})
+
+
+@pytest.fixture
+async def workshop() -> AsyncIterator[Workshop]:
+    clock = FakeClock()
+    runtime = Runtime(clock, lambda name, error: None)
+    events = EventLog(clock)
+    vault = Vault(Memory(MemorySettings(), runtime), SEAL, runtime, events)
+    yield Workshop(Endpoint(clock), vault, b"0" * 32, runtime, Metrics(), events, remembered=7)
+    await runtime.close()
+
+
+def pool(workshop: Workshop, described: CredentialSettings | None = None, name: str = "billing") -> Pool:
+    return build_pool(name, described or settings(), "identity", workshop)
+
+
+async def key(pool: Pool, who: Person) -> str:
+    return (await pool.obtain(who))._account.key
+
+
+async def test_a_pool_holds_as_many_as_the_configuration_says(workshop: Workshop) -> None:
+    assert pool(workshop).most == 7
+
+
+async def test_the_credential_has_the_variables_of_its_user(workshop: Workshop) -> None:
+    source = await pool(workshop).obtain(person(PASSWORD="planted-password", OTHER="planted-other"))
+    variables = {name: value.reveal() for name, value in source.credential.settings.fixed_variables.items()}
+    assert variables == {"USER_ID": "ann", "PASSWORD": "planted-password"}
+
+
+async def test_a_record_is_of_one_credential_one_user_and_their_variables(workshop: Workshop) -> None:
+    kept_under = await key(pool(workshop), person(PASSWORD="planted-1"))
+    assert await key(pool(workshop), person(PASSWORD="planted-1")) == kept_under
+    others = {
+        await key(pool(workshop), person(PASSWORD="planted-2")),
+        await key(pool(workshop), person("ben", PASSWORD="planted-1")),
+        await key(pool(workshop, name="crm"), person(PASSWORD="planted-1")),
+        await key(pool(workshop, settings(safety_window="1s")), person(PASSWORD="planted-1")),
+        await key(pool(replace(workshop, identity_key=b"1" * 32)), person(PASSWORD="planted-1")),
+    }
+    assert len({*others, kept_under}) == 6
+    assert "planted" not in "".join({*others, kept_under})
+
+
+async def test_a_users_chain_of_one_time_secrets_goes_on_under_other_settings(workshop: Workshop) -> None:
+    chain: dict[str, Any] = {
+        "kind": "refresh_token",
+        "per_user": True,
+        "token_url": "https://auth.example/token",
+        "client_id": "client",
+        "refresh_token": "planted-first",
+    }
+    kept_under = await key(pool(workshop, settings(chain)), person())
+    assert await key(pool(workshop, settings(chain, scope="other")), person()) == kept_under
+    assert await key(pool(workshop, settings(chain)), person("ben")) != kept_under
+
+
+async def test_without_the_store_no_source_is_made_of_what_it_would_have_said(workshop: Workshop) -> None:
+    async def away() -> Mapping[str, Secret]:
+        raise StoreError("away")
+
+    made = pool(workshop)
+    with pytest.raises(TokenUnavailableError) as caught:
+        await made.obtain(Person("ann", "pseudonym-of-ann", away))
+    assert caught.value.retry_after == 1.0
+    assert len(made) == 0

@@ -1,0 +1,55 @@
+"""What sources are made with makes each of the kind and with the record that it is told."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from proxy.credentials import KINDS
+from proxy.credentials.base import CredentialSettings
+from proxy.credentials.http_request import HttpRequest
+from proxy.net.endpoint import Endpoint
+from proxy.net.runtime import Runtime
+from proxy.stores.memory import Memory, MemorySettings
+from proxy.telemetry.events import EventLog
+from proxy.telemetry.metrics import Metrics
+from proxy.tokens.vault import Vault
+from proxy.tokens.workshop import Workshop
+from tests.fakes.clock import FakeClock
+from tests.fakes.token_room import SEAL
+
+
+@pytest.fixture
+async def workshop() -> AsyncIterator[Workshop]:
+    clock = FakeClock()
+    runtime = Runtime(clock, lambda name, error: None)
+    events = EventLog(clock)
+    vault = Vault(Memory(MemorySettings(), runtime), SEAL, runtime, events)
+    yield Workshop(Endpoint(clock), vault, b"0" * 32, runtime, Metrics(), events)
+    await runtime.close()
+
+
+def settings(**more: Any) -> CredentialSettings:
+    written = {
+        "kind": "http_request",
+        "request": {"url": "https://auth.example/session"},
+        "token": {"from": "json", "path": "access_token"},
+    }
+    return KINDS["http_request"].Settings.model_validate({**written, **more})
+
+
+def test_a_credential_is_of_the_kind_that_its_settings_name(workshop: Workshop) -> None:
+    made = workshop.credential("billing", settings())
+    assert isinstance(made, HttpRequest)
+    assert made.name == "billing"
+    assert made.endpoint is workshop.endpoint
+    assert made.clock is workshop.runtime.clock
+
+
+async def test_a_source_has_the_record_the_identity_and_the_numbers_that_it_is_given(workshop: Workshop) -> None:
+    counts = workshop.metrics.credential("billing").part()
+    source = workshop.source(workshop.credential("billing", settings()), "token/billing/key", "identity", counts)
+    assert (source.name, source.identity) == ("billing", "identity")
+    assert source._account.key == "token/billing/key"
+    assert source._metrics is counts
+    assert source.current() is None
