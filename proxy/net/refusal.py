@@ -40,6 +40,8 @@ _OAUTH: Final = {
     "fatal_error": Symptom.PROVIDER,
 }
 """What the `error` of a token endpoint means. Only these words are ever repeated; any other may be a secret."""
+_MISNAMED: Final = frozenset({(401, "server_error")})
+"""Where the status says what it is: so ServiceNow answers a wrong password, and a user is locked out who tries again."""
 _OAUTH_STATUSES: Final = frozenset({200, 400, 401, 403})
 """RFC 6749 §5.2 says 400 and 401; some providers say `invalid_grant` with 403, and some say everything with 200."""
 
@@ -106,7 +108,7 @@ def refusal(subject: str, reply: Reply, keys: Collection[str] = (), url: str = "
     they are only compared with what the reply says.
     """
     code = _oauth_error(reply) if reply.status in _OAUTH_STATUSES else ""
-    named = _OAUTH.get(code)
+    named = None if (reply.status, code) in _MISNAMED else _OAUTH.get(code)
     page = _certificate_page(reply)
     usual = _BY_STATUS.get(reply.status) or _BY_CLASS.get(reply.status // 100, Symptom.STATUS)
     symptom = named or (Symptom.TLS_CLIENT if page else usual)

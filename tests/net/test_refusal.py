@@ -33,6 +33,8 @@ def oauth(status: int, error: object) -> Reply:
         (oauth(400, "unauthorized_client"), Reason.INVALID_CLIENT, True),
         (oauth(400, "interaction_required"), Reason.INVALID_GRANT, True),
         (oauth(400, "temporarily_unavailable"), Reason.PROVIDER_5XX, False),
+        (oauth(400, "server_error"), Reason.PROVIDER_5XX, False),
+        (oauth(401, "server_error"), Reason.PROVIDER_4XX, True),
         (oauth(400, "slow_down"), Reason.PROVIDER_4XX, False),
         (oauth(200, "bad_refresh_token"), Reason.INVALID_GRANT, True),
         (oauth(200, "bad_client_secret"), Reason.INVALID_CLIENT, True),
