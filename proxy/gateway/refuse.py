@@ -9,11 +9,13 @@ from typing import Final
 
 import orjson
 
-from proxy.core.errors import DOCUMENTATION, CallerUnauthenticatedError, ProxyError
+from proxy.core.errors import DOCUMENTATION, ProxyError
 
 REASONS: Final = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
 STATUS_LINES: Final = {status: b"HTTP/1.1 %d %s\r\n" % (status, REASONS.get(status, b"")) for status in range(200, 600)}
 """The upstream's own reason phrase is not passed on: it carries no meaning (RFC 9112 §4) and may carry bytes."""
+
+_UNAUTHORIZED: Final = 401
 
 
 def problem(error: ProxyError, identifier: str) -> bytes:
@@ -43,7 +45,7 @@ def refusal(error: ProxyError, identifier: str, *, keep_alive: bool, with_body: 
         lines.append(b"X-Request-Id: %s\r\n" % identifier.encode("ascii"))
     if error.retry_after is not None:
         lines.append(b"Retry-After: %d\r\n" % max(1, math.ceil(error.retry_after)))
-    if isinstance(error, CallerUnauthenticatedError):
+    if error.status == _UNAUTHORIZED:
         lines.append(b'WWW-Authenticate: Bearer realm="countersign"\r\n')  # RFC 9110 §15.5.2 asks for it
     lines += [b"%s: %s\r\n" % (name.encode("ascii"), value.encode("latin-1")) for name, value in error.headers.items()]
     if not keep_alive:

@@ -55,7 +55,7 @@ Problems = Callable[..., list[str]]
         ("connect: 5s", "connect: 0s", "must be greater than 0"),
         ("256KiB", "256KB", "'256KB' is not a size; write a number with its unit"),
         ("type: seconds", "type: weeks", "must be 'datetime', 'seconds', 'milliseconds', 'epoch', 'epoch_ms' or 'jwt'"),
-        ("equals: SESSION_EXPIRED", "equals: [a]", "must be a text or a whole number or true or false"),
+        ("equals: SESSION_EXPIRED", "equals: {a: b}", "must be a text or a whole number or true or false"),
         (
             "  stripe:\n    match",
             "  Stripe:\n    match",
