@@ -25,7 +25,7 @@ from proxy.config.outward import renew
 from proxy.config.schema import Config
 from proxy.config.watch import changes
 from proxy.core.clock import Clock, SystemClock
-from proxy.core.errors import ConfigError
+from proxy.core.problems import ConfigError
 from proxy.core.seal import Seal
 from proxy.gateway.graph import NO_GRAPH, Graph, build_graph, retire
 from proxy.gateway.listener import Listener

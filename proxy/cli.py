@@ -18,7 +18,7 @@ from proxy import __version__
 if TYPE_CHECKING:
     from proxy.config.load import Examined
     from proxy.config.schema import Config
-    from proxy.core.errors import Problem
+    from proxy.core.problems import Problem
     from proxy.credentials.base import CredentialSettings
     from proxy.credentials.trial import Trial
     from proxy.stores.reseal import Resealed

@@ -13,7 +13,7 @@ import uvloop
 
 from proxy.app import App, CannotListenError
 from proxy.config.load import Loaded, load
-from proxy.core.errors import ConfigError
+from proxy.core.problems import ConfigError
 from proxy.telemetry.logs import configure
 
 MOST_FILES: Final = 65_536

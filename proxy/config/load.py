@@ -11,7 +11,7 @@ from proxy.config.positions import Loc, Node, Place, place_of, spelled, values
 from proxy.config.references import Surroundings, resolve
 from proxy.config.schema import Config
 from proxy.config.validate import validate
-from proxy.core.errors import ConfigError, Problem
+from proxy.core.problems import ConfigError, Problem
 from proxy.core.secret import MASK, Secret
 
 

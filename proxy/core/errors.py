@@ -5,9 +5,7 @@ caller only as the reason of a `token-unavailable`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import ClassVar, Final
 
 from proxy.core.secret import Secret
@@ -53,30 +51,6 @@ class FetchError(Exception):
         self.variables: Mapping[str, Secret] = {}
         """What the next fetch needs, when a reply brought that and no token that can be used: the next
         `Token.variables`. Empty: what was held before still counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong with a configuration, and where it stands."""
-
-    file: str
-    line: int
-    column: int
-    message: str
-    warning: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {'warning: ' if self.warning else ''}{self.message}"
-
-
-class ConfigError(Exception):
-    """A configuration that cannot be used, with every problem found."""
-
-    def __init__(self, problems: tuple[Problem, ...], files: Mapping[Path, str] | None = None) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
-        self.files = dict(files or {})
-        """The files that were looked at, with a digest of what stood there: a change to any of them may be the cure."""
 
 
 class ProxyError(Exception):
@@ -178,6 +152,33 @@ class VerificationRequiredError(ProxyError):
     code = "verification-required"
     status = 403
     title = "The user has to prove their e-mail address"
+    proxy_error = "http_request_denied"
+
+
+class VerificationUnavailableError(ProxyError):
+    """No code can be sent or checked now: the mail server or the store does not answer."""
+
+    code = "verification-unavailable"
+    status = 503
+    title = "Codes cannot be sent or checked now"
+    proxy_error = "destination_unavailable"
+
+
+class VerificationLimitedError(ProxyError):
+    """Too many codes were asked for, or too many wrong ones were tried; says when to come again."""
+
+    code = "verification-limited"
+    status = 429
+    title = "Too many codes were asked for or tried"
+    proxy_error = "http_request_denied"
+
+
+class CodeRefusedError(ProxyError):
+    """The one-time code is not the one that was sent last, or its time or its tries are over."""
+
+    code = "code-refused"
+    status = 403
+    title = "This code is not valid"
     proxy_error = "http_request_denied"
 
 

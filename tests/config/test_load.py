@@ -9,7 +9,7 @@ from proxy.config.files import ABSENT, LARGEST, digest
 from proxy.config.load import load
 from proxy.config.positions import plain
 from proxy.config.schema import Config
-from proxy.core.errors import ConfigError
+from proxy.core.problems import ConfigError
 from proxy.core.secret import scrub
 from proxy.credentials.text import TextSettings
 from proxy.tokens.identity import identity_of

@@ -1,15 +1,12 @@
 """The table of errors that callers are told of, and the two that stay inside."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from proxy.core.errors import (
-    ConfigError,
     FetchError,
     InternalError,
-    Problem,
     ProxyError,
     Reason,
     TokenUnavailableError,
@@ -41,6 +38,9 @@ def test_each_code_is_there_once_with_its_status() -> None:
         "login-required": 403,
         "user-token-missing": 403,
         "verification-required": 403,
+        "verification-unavailable": 503,
+        "verification-limited": 429,
+        "code-refused": 403,
         "request-invalid": 400,
         "request-too-large": 413,
         "header-too-large": 431,
@@ -82,10 +82,3 @@ def test_a_token_that_cannot_be_had_says_why_and_whose_it_is() -> None:
 def test_a_failed_fetch_may_be_tried_again_unless_it_says_otherwise() -> None:
     assert not FetchError(Reason.PROVIDER_5XX, "down").permanent
     assert FetchError(Reason.INVALID_CLIENT, "unknown client", permanent=True).permanent
-
-
-def test_a_configuration_error_lists_every_problem_where_it_stands() -> None:
-    problems = (Problem("a.yaml", 3, 5, "no such key"), Problem("a.yaml", 9, 1, "unused", warning=True))
-    error = ConfigError(problems, {Path("a.yaml"): "digest"})
-    assert str(error) == "a.yaml:3:5: no such key\na.yaml:9:1: warning: unused"
-    assert (error.problems, error.files) == (problems, {Path("a.yaml"): "digest"})
