@@ -69,6 +69,7 @@ NOTHING: Final = Injection()
 CLOCK_TOLERANCE: Final = 2.0
 """Seconds by which clocks may seem to differ while they agree: a Date has whole seconds, and its reply travelled."""
 _AGE: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
+_MAX_AGE: Final = re.compile(r"(?:^|[,\s])max-age=\"?([0-9]{1,9})")
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}|no content-type")
 
 
@@ -92,6 +93,12 @@ class Reply:
         """Return how many seconds the reply lay in caches on its way (RFC 9111 §5.1); 0 when it does not say."""
         given = (self.header("Age") or "").partition(",")[0].strip()
         return float(given) if _AGE.fullmatch(given) else 0.0
+
+    @property
+    def max_age(self) -> float | None:
+        """Return for how many more seconds it may be kept (RFC 9111 §5.2.2.1); None: it does not say."""
+        told = _MAX_AGE.search((self.header("Cache-Control") or "").lower())
+        return None if told is None else max(0.0, float(told[1]) - self.age)
 
     @property
     def clock_offset(self) -> float | None:

@@ -7,7 +7,6 @@ led to was no token endpoint, it is asked for at the next fetch. Who asks meanwh
 """
 
 import asyncio
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
@@ -27,7 +26,6 @@ SHORTEST: Final = 60.0
 LONGEST: Final = 86_400.0
 """Seconds. No reply can have it asked for more or less often."""
 
-_MAX_AGE: Final = re.compile(r"(?:^|[,\s])max-age=\"?([0-9]{1,9})")
 _ABSENT: Final = frozenset({Symptom.NOT_FOUND, Symptom.METHOD, Symptom.FORBIDDEN, Symptom.NOT_JSON, Symptom.REDIRECT})
 """What an issuer that speaks one of the two standards may answer to the other one's question."""
 _LONGEST_SHOWN: Final = 200
@@ -188,9 +186,7 @@ def _object(reply: Reply) -> Mapping[str, Any]:
 
 
 def _lifetime(reply: Reply) -> float:
-    """Return for how many seconds the reply may be kept (RFC 9111 §5.2.2.1)."""
-    given = _MAX_AGE.search((reply.header("Cache-Control") or "").lower())
-    return KNOWN_FOR if given is None else min(max(float(given[1]) - reply.age, SHORTEST), LONGEST)
+    return KNOWN_FOR if reply.max_age is None else min(max(reply.max_age, SHORTEST), LONGEST)
 
 
 def _shown(issuer: object) -> str:

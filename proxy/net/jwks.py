@@ -8,7 +8,6 @@ one fetch, which belongs to none of them.
 """
 
 import asyncio
-import re
 from typing import Any, Final
 
 from proxy.core.errors import FetchError
@@ -27,7 +26,6 @@ LONGEST_USE: Final = 7 * 86_400.0
 """Seconds after which keys that could not be fetched again no longer count."""
 PATIENCE: Final = 5.0
 """Seconds that one try may take: somebody may be waiting."""
-_MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age=\"?([0-9]{1,9})", re.IGNORECASE)
 
 
 class JwksError(Exception):
@@ -106,6 +104,4 @@ class Jwks:
 
 
 def _life(reply: Reply) -> float:
-    """Return for how long a set is fresh, in seconds (RFC 9111 §5.2.2.1)."""
-    told = _MAX_AGE.search(reply.header("Cache-Control") or "")
-    return min(max(SHORTEST_LIFE, float(told[1])), LONGEST_LIFE) if told else DEFAULT_LIFE
+    return DEFAULT_LIFE if reply.max_age is None else min(max(reply.max_age, SHORTEST_LIFE), LONGEST_LIFE)

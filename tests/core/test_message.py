@@ -89,3 +89,18 @@ def test_a_cached_reply_was_made_its_age_ago() -> None:
 )
 def test_an_age_is_whole_seconds_or_none(given: str, age: float) -> None:
     assert reply(("age", given)).age == age
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ((("Cache-Control", "public, max-age=60"),), 60.0),
+        ((("Cache-Control", 'MAX-AGE="60"'), ("Age", "50")), 10.0),
+        ((("Cache-Control", "max-age=60"), ("Age", "70")), 0.0),
+        ((("Cache-Control", "s-max-age=60"),), None),
+        ((("Cache-Control", "no-store"),), None),
+        ((), None),
+    ],
+)
+def test_a_reply_says_for_how_long_it_may_be_kept(headers: tuple[tuple[str, str], ...], seconds: float | None) -> None:
+    assert Reply(200, headers, b"", 0.0).max_age == seconds
