@@ -16,6 +16,7 @@ from proxy.core.secret import Secret
 from proxy.core.settings import Duration, Settings
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.template import JsonTemplate, Template
+from proxy.credentials.request_assertion import ASSERTION, RequestAssertionSettings
 from proxy.net.endpoint import EndpointRequest
 from proxy.net.tls import TlsSettings
 
@@ -88,6 +89,8 @@ class RequestSettings(Settings):
     """The body as JSON; texts in it may hold variables."""
     body: Template | None = None
     """The body as it stands; say what it is with a Content-Type header."""
+    assertion: RequestAssertionSettings | None = None
+    """Claims that we sign for each request: a JWT, which goes where the request says `{{ ASSERTION }}`."""
     timeout: Annotated[Duration, Field(gt=0, le=120)] = 10.0
     """How long one try may take, from the connection to the last byte."""
     tls: TlsSettings | None = None
@@ -97,6 +100,12 @@ class RequestSettings(Settings):
     def _one_body(self) -> Self:
         if sum(body is not None for body in (self.form, self.json_, self.body)) > 1:
             raise ValueError("a request has one body: keep one of form, json and body")
+        return self
+
+    @model_validator(mode="after")
+    def _sends_its_assertion(self) -> Self:
+        if self.assertion is not None and ASSERTION not in self._named:
+            raise ValueError(f"the assertion is sent nowhere; write {{{{ {ASSERTION} }}}} where it goes")
         return self
 
     @model_validator(mode="after")
@@ -126,7 +135,11 @@ class RequestSettings(Settings):
 
     @property
     def names(self) -> frozenset[str]:
-        """Return the variables that the request needs."""
+        """Return the variables that the request needs, without the one that it makes."""
+        return self._named if self.assertion is None else self._named - {ASSERTION}
+
+    @property
+    def _named(self) -> frozenset[str]:
         mappings = (self.query, self.headers, self.form or {})
         templates = [self.url, self.json_, self.body, *(value for mapping in mappings for value in mapping.values())]
         return frozenset(name for template in templates if template is not None for name in template.names)
@@ -138,6 +151,8 @@ class RequestSettings(Settings):
             UndefinedVariableError: a variable has no value.
             TokenRequestError: a value cannot stand where it should.
         """
+        if self.assertion is not None and moment is not None:
+            variables = {**variables, **self.assertion.made_at(moment)}
         try:
             return EndpointRequest(
                 self.method,

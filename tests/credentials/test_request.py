@@ -6,6 +6,7 @@ from base64 import b64encode
 from typing import Any
 from urllib.parse import parse_qsl
 
+import jwt
 import pytest
 from pydantic import ValidationError
 
@@ -17,6 +18,7 @@ from proxy.core.template import UndefinedVariableError
 from proxy.credentials.request import RequestSettings
 from proxy.net.endpoint import EndpointRequest
 from proxy.net.tls import TlsSettings
+from tests.fakes import keys
 
 URL = "https://auth.example/token"
 VARIABLES = {"ID": Secret("my id&=é"), "EMPTY": Secret("")}
@@ -213,3 +215,22 @@ def test_what_filters_make_of_a_variable_is_scrubbed() -> None:
 def test_a_variable_without_a_value_is_named() -> None:
     with pytest.raises(UndefinedVariableError, match="MISSING"):
         built(headers={"X": "{{ ID | hmac_sha256(MISSING) }}"})
+
+
+def test_an_assertion_goes_where_the_request_says() -> None:
+    assertion = {"key": keys.pem("p256"), "iss": "an-app"}
+    signing = settings(headers={"Authorization": "Bearer {{ ASSERTION }}"}, assertion=assertion)
+    assert signing.names == frozenset()
+    [(_, value)] = signing.build({}, Moment.at(0.0)).headers
+    claims = jwt.decode(value.removeprefix("Bearer "), options={"verify_signature": False})
+    assert claims["iss"] == "an-app"
+
+
+def test_an_assertion_that_goes_nowhere_is_a_mistake() -> None:
+    assertion = {"key": keys.pem("p256"), "iss": "an-app"}
+    with pytest.raises(ValidationError, match=r"is sent nowhere; write \{\{ ASSERTION \}\} where it goes"):
+        settings(assertion=assertion)
+
+
+def test_without_an_assertion_its_variable_is_one_like_any_other() -> None:
+    assert settings(headers={"X": "{{ ASSERTION }}"}).names == {"ASSERTION"}
