@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -14,7 +15,12 @@ CONFIG = Path(__file__).parents[2] / "config"
 EXAMPLES = sorted(CONFIG.glob("examples/*.yaml"))
 HASH = f"sha256:{'0' * 64}"
 SEALING_KEY = f"{'A' * 43}=\n"
-SECRETS = {"seal-key": SEALING_KEY, ".pem": keys.pem("p256")}
+SECRETS = {
+    "seal-key": SEALING_KEY,
+    ".pem": keys.pem("rsa"),
+    ".crt": keys.certificate("rsa"),
+    ".json": json.dumps({"private_key": keys.pem("rsa"), "private_key_id": "a-key"}),
+}
 """What stands in files of that name or suffix."""
 
 

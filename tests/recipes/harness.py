@@ -6,11 +6,12 @@ vendor's addresses lead instead. In a test:
     async with Zoom() as zoom, running(recipe(zoom)) as example:
         answer = await example.ask("/zoom/users/me")
 
-`explained` takes the file untouched and returns what `countersign explain` prints.
+`explained` leaves the addresses as they are, and returns what `countersign explain` prints.
 """
 
 import json
 import re
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -61,6 +62,13 @@ class Recipe:
             text = text.replace(there, here)
         return _CREDENTIAL.sub(r"\g<0>\1allow_plain_http: true\n", text).replace(SECRETS, "")
 
+    def put_files(self, folder: Path) -> None:
+        """Write the files below that folder."""
+        for name, content in self.files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+
     def given(self, *, files: Mapping[str, str] | None = None, **environment: str) -> "Recipe":
         """Return the same with other values: a wrong secret, say."""
         return replace(self, environment={**self.environment, **environment}, files={**self.files, **(files or {})})
@@ -87,10 +95,7 @@ class Example(Proxy):
 
     def __init__(self, recipe: Recipe, *, expected_errors: tuple[str, ...] = ()) -> None:
         super().__init__(recipe.text(), expected_errors=expected_errors, environment=recipe.environment)
-        for name, content in recipe.files.items():
-            path = self.config_file.parent / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content)
+        recipe.put_files(self.config_file.parent)
 
     async def ask(self, path: str, method: str = "GET", **options: Any) -> Answer:
         """Send a request through it, as a caller without credentials."""
@@ -119,11 +124,14 @@ async def running(recipe: Recipe, *, expected_errors: tuple[str, ...] = ()) -> A
 
 
 def explained(recipe: Recipe, method: str, url: str, *headers: str) -> str:
-    """Return what `countersign explain` prints of the untouched example, once its environment is there."""
+    """Return what `countersign explain` prints of the example with its own addresses, once its secrets are there."""
     options = [option for header in headers for option in ("--header", header)]
-    called = CliRunner().invoke(
-        cli.main, ["explain", method, url, "--config", str(recipe.path), *options], env=dict(recipe.environment)
-    )
+    with tempfile.TemporaryDirectory(prefix="countersign-") as folder:
+        recipe.put_files(Path(folder))
+        copy = Path(folder) / recipe.path.name
+        copy.write_text(recipe.path.read_text().replace(SECRETS, ""))
+        command = ["explain", method, url, "--config", str(copy), *options]
+        called = CliRunner().invoke(cli.main, command, env=dict(recipe.environment))
     assert called.exit_code == 0, called.output
     return called.output
 
@@ -135,14 +143,17 @@ async def renews(example: Example, vendor: Vendor, path: str, **options: Any) ->
     """
     first = await example.ask(path, **options)
     assert first.status == 200, (first.status, first.body, example.story())
-    before = len(vendor.issued)
+    before, replays = len(vendor.issued), await _replays(example)
     vendor.revoke_all()
     second = await example.ask(path, **options)
     assert second.status == 200, (second.status, second.body, example.story())
     assert len(vendor.issued) == before + 1
-    metrics = await example.metrics()
-    assert metrics.of("countersign_replays_total", outcome="succeeded") == 1
+    assert await _replays(example) == replays + 1
     return second
+
+
+async def _replays(example: Example) -> float:
+    return (await example.metrics()).of("countersign_replays_total", outcome="succeeded")
 
 
 async def refused(recipe: Recipe, path: str) -> tuple[str, str]:
