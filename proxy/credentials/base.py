@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field, model_validator
 
 from proxy.core.clock import Clock
-from proxy.core.errors import FetchError, Reason
+from proxy.core.errors import FetchError, ProxyError, Reason
 from proxy.core.message import Reply
 from proxy.core.rejection import DEFAULT_RULES, RejectionSettings
 from proxy.core.secret import Secret
@@ -133,11 +133,23 @@ class Credential(ABC):
     starts_over: bool = False
     """It has a lineage, and yet a fetch without a former token uses up nothing: it begins anew."""
 
+    brought: tuple[str, ...] | None = None
+    """None: it gets its tokens by itself. Else a person brings them (`Source.plant`), by a push or a sign-in: what was
+    brought stays good under other settings, as long as this stays the same, which tells for whom it was issued."""
+
     def __init__(self, name: str, settings: CredentialSettings, endpoint: Endpoint, clock: Clock) -> None:
         self.name = name
         self.settings = settings
         self.endpoint = endpoint
         self.clock = clock
+
+    def lacks(self, previous: Token | None) -> ProxyError | None:
+        """Return what a request is told when a person has to do something before there can be a token; None: fetch.
+
+        `previous` is the token before, used up or refused as it may be; None: there is none, or its grant is dead. It
+        is asked each time before a fetch begins, and must not wait.
+        """
+        return None
 
     def watch_step(self, name: str, note: str) -> None:  # noqa: B027 - most kinds have no steps
         """Learn that a step was not taken, and why; whoever wants to know puts a function of theirs here."""

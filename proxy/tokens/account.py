@@ -10,14 +10,15 @@ from typing import Final
 
 from proxy.core.clock import Clock
 from proxy.core.errors import FetchError
+from proxy.core.token import Token
 from proxy.stores.base import Lease, StoreError
 from proxy.tokens.failures import Failure
 from proxy.tokens.held import Held, Render
 from proxy.tokens.record import NOTHING, TokenRecord
 from proxy.tokens.vault import Vault
 
-REVOKE_TRIES: Final = 10
-"""How often others may be ahead of a revocation."""
+TRIES: Final = 10
+"""How often others may be ahead of a revocation, or of a token that somebody brings."""
 
 
 class Account:
@@ -143,10 +144,31 @@ class Account:
 
     async def revoke(self) -> None:
         """Take the token out of use everywhere. Raises StoreError: it may still be in use elsewhere."""
-        for _ in range(REVOKE_TRIES):
+        for _ in range(TRIES):
             if await self.save(self.record.revoke(durable=self.durable)):
                 return  # else we knew less than the store: now we know which token to revoke
         raise StoreError(f"the record {self.key} keeps changing, its token could not be revoked; try again")
+
+    async def plant(self, token: Token) -> None:
+        """Begin the next generation with a token that somebody has brought.
+
+        Generations are not below the time in Unix seconds: the store forgets a record when its token is long over, and
+        whoever still remembers it must not take what is brought then for the older one.
+
+        Raises:
+            StoreError: it does not count, unless the store took it and could not say so.
+        """
+        for _ in range(TRIES):
+            await self.look()
+            now = self._clock.now()
+            record = self.record.succeed(token, self.identity, now)
+            record = record.renumber(max(record.generation, int(now)))
+            standing = await self._vault.save(self.key, record, durable=self.durable)
+            self.hear(standing)
+            if standing is record:
+                self._is_ours_alone = False
+                return
+        raise StoreError(f"the record {self.key} keeps changing, what was brought could not be saved; try again")
 
     async def acquire(self) -> Lease | None:
         """Take the lock if it is free. Raises StoreError."""

@@ -35,6 +35,12 @@ def lineage_of(lineage: tuple[str | Secret, ...]) -> str:
     return hashlib.scrypt(canonical(lineage), salt=_SALT, n=2**14, r=8, p=1, dklen=16).hex()
 
 
+def place_of_brought(name: str, brought: tuple[str, ...], key: bytes, person: str = "") -> str:
+    """Return the store's key of what people bring for a credential; `person` is a pseudonym, empty: for everybody."""
+    mark = hmac.new(key, canonical((*brought, person)), hashlib.sha256).hexdigest()[:32]
+    return f"brought/{name}/{mark}"
+
+
 def canonical(value: Any) -> bytes:
     """Return bytes that tell two values apart, secrets included."""
     return json.dumps(_plain(value), sort_keys=True, separators=(",", ":")).encode("utf-8", "surrogatepass")

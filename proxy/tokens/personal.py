@@ -2,7 +2,8 @@
 
 A user's record in the store is named after the credential, its settings with the user's variables in them, and the
 user's pseudonym: so a changed password begins with a token of its own, and with no failure remembered. A chain of what
-works only once is named after its beginning and the user; whatever else changes, it goes on.
+works only once is named after its beginning and the user, and what the user has brought after the credential and who
+issued it; whatever else changes, it goes on.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from proxy.core.person import Person
 from proxy.credentials.base import CredentialSettings
 from proxy.stores.base import StoreError
 from proxy.telemetry.counts import CredentialMetrics
-from proxy.tokens.identity import canonical, identity_of
+from proxy.tokens.identity import canonical, identity_of, place_of_brought
 from proxy.tokens.pool import Pool
 from proxy.tokens.source import Source
 from proxy.tokens.workshop import Workshop
@@ -26,7 +27,9 @@ def build_pool(name: str, settings: CredentialSettings, identity: str, workshop:
         own = await _settings_of(person, name, settings)
         credential = workshop.credential(name, own)
         key = f"token/{name}/{identity_of(own, workshop.identity_key)}/{person.pseudonym}"
-        if credential.lineage is not None:
+        if credential.brought is not None:
+            key = place_of_brought(name, credential.brought, workshop.identity_key, person.pseudonym)
+        elif credential.lineage is not None:
             beginning = canonical((*credential.lineage, person.pseudonym))
             key = f"chain/{hmac.new(workshop.identity_key, beginning, hashlib.sha256).hexdigest()[:32]}"
         source = workshop.source(credential, key, identity_of(own, workshop.identity_key), counts)

@@ -2,12 +2,14 @@
 
 Theory. A flight is a task of its own, so a caller that leaves harms nobody. It departs only where the gate lets it, and
 lands in one synchronous step: the hand takes the new token, or makes do with what it has, and the gate learns how it
-went, exactly once.
+went, exactly once. Where only a person can bring the next token, none departs: it is looked for in the store, for they
+may have brought it to another replica; if it is not there, requests are told what is to be done, and nothing failed.
 """
 
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from typing import Final
 
 from proxy.core.breaker import Breaker, BreakerSettings
@@ -61,6 +63,7 @@ class Replacer:
         """How many more renewals rejections may force."""
         self.hand = Hand(name, runtime, metrics, self.behind)
         self._flight: Flight[Held | Failure] = Flight(runtime, f"fetch {name}")
+        self._look: Flight[Held | None] = Flight(runtime, f"look for what was brought to {name}")
 
     def __repr__(self) -> str:
         return f"<Replacer {self._name}, {self._flight!r}>"
@@ -77,6 +80,8 @@ class Replacer:
             ProxyError: none departs, or this one brings none; says why.
         """
         if (task := self.task) is None:
+            if (lack := self._lack()) is not None:
+                return await self._brought(lack, trigger)
             try:
                 task = self._depart(trigger)
             except ProxyError:
@@ -88,11 +93,13 @@ class Replacer:
             return outcome
         if outcome is None:
             raise TokenUnavailableError(Reason.INTERNAL, "the fetch was broken off", credential=self._name)
-        raise self.gate.refusal(outcome)
+        raise self._lack() or self.gate.refusal(outcome)
 
     def behind(self) -> float | None:
         """Begin to replace the token behind requests, or return for how many seconds that is of no use."""
         if self.task is None:
+            if self._lack() is not None:
+                return inf
             try:
                 self._depart(Trigger.STALE)
             except ProxyError as refusal:
@@ -108,6 +115,31 @@ class Replacer:
         token = held.token
         mark, record = token.value.fingerprint(), self._events.record
         record("info", event, credential=self._name, reason=reason, generation=token.generation, fingerprint=mark)
+
+    def _lack(self) -> ProxyError | None:
+        """Return what a person has to do before there is any use in a flight."""
+        failure = self.gate.failure
+        is_dead = failure is not None and failure.permanent and failure.reason is Reason.INVALID_GRANT
+        return self._credential.lacks(None if is_dead else self._account.record.token)
+
+    async def _brought(self, lack: ProxyError, trigger: Trigger) -> Held:
+        """Return what a person has brought, and we have not heard of. Raises the lack: nothing."""
+        if trigger is Trigger.REJECTED:
+            self.hand.withdraw(for_good=True)  # what was refused is not made do with
+        if trigger is not Trigger.FORCED:
+            task = self._look.task or self._look.depart(self._look_for_brought(trigger, self._generation))
+            if (held := await land(task)) is not None:
+                return held
+        self._metrics.negative += 1
+        raise lack
+
+    async def _look_for_brought(self, trigger: Trigger, refused: int) -> Held | None:
+        if trigger is Trigger.REJECTED:
+            await self._account.reject(refused)
+        if (held := await self._account.newer(-1)) is not None:
+            self.hand.take(held, even_if_unused=False)
+            self.gate.heard_success()
+        return held
 
     def _depart(self, trigger: Trigger) -> "asyncio.Task[Held | Failure]":
         permit = self.gate.enter(forced=trigger is Trigger.FORCED)

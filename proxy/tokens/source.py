@@ -17,6 +17,7 @@ from contextlib import suppress
 from proxy.core.errors import ProxyError
 from proxy.core.rejection import Rejection
 from proxy.core.secret import Secret
+from proxy.core.token import Token
 from proxy.credentials.base import Credential
 from proxy.injectors.base import Injector
 from proxy.net.runtime import Runtime
@@ -66,8 +67,9 @@ class Source:
         self._metrics = metrics
         self._events = events
         render = renderer(injectors, window=safety_window, renewable=credential.renewable, random=random)
-        self.is_durable = durable = credential.lineage is not None
-        self._account = Account(vault, key, identity, render=render, clock=runtime.clock, durable=durable)
+        self.is_durable = durable = not (credential.lineage is credential.brought is None)
+        whose = identity if credential.brought is None else key  # what was brought is good under other settings, too
+        self._account = Account(vault, key, whose, render=render, clock=runtime.clock, durable=durable)
         self._replacer = Replacer(
             name,
             credential,
@@ -225,6 +227,16 @@ class Source:
             await receive(self._account, self.credential, variables, at, self._clock)
         finally:
             self._reckon(was_rejected=was_rejected)
+
+    async def plant(self, token: Token) -> None:
+        """Let a token count that a person has brought, in the whole fleet.
+
+        Raises:
+            StoreError: it counts nowhere, unless the store took it and could not say so.
+        """
+        was_rejected = self._account.record.is_rejected
+        await self._account.plant(token)
+        self._reckon(was_rejected=was_rejected)
 
     def give_to(self, savings: Savings | None) -> None:
         """Pass on what each fetch brings from now on; None: to nobody."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from proxy.credentials.base import CredentialSettings
 from proxy.credentials.workflow import Workflow, WorkflowSettings
-from proxy.tokens.identity import identity_of, lineage_of
+from proxy.tokens.identity import identity_of, lineage_of, place_of_brought
 from proxy.tokens.personal import build_pool
 from proxy.tokens.pool import Pool
 from proxy.tokens.saving import Savings
@@ -84,6 +84,8 @@ async def build_sources(
 async def _source(name: str, settings: CredentialSettings, identity: str, workshop: Workshop) -> Source:
     credential = workshop.credential(name, settings)
     key = f"token/{name}/{identity}"
-    if credential.lineage is not None:  # slow on purpose; requests do not wait for it
+    if credential.brought is not None:
+        key = place_of_brought(name, credential.brought, workshop.identity_key)
+    elif credential.lineage is not None:  # slow on purpose; requests do not wait for it
         key = f"chain/{await asyncio.to_thread(lineage_of, credential.lineage)}"
     return workshop.source(credential, key, identity, workshop.metrics.credential(name))

@@ -25,7 +25,8 @@ KEPT: Final = 86_400.0
 KEPT_FOREVER: Final = 30 * KEPT
 """Seconds that a token without expiry is kept; who still holds it saves it again with the next change."""
 KEPT_DURABLE: Final = 400 * KEPT
-"""Seconds that what cannot be had again is kept, counted from its last use."""
+"""Seconds that what cannot be had again is kept, counted from its last use; a token with an end is worth nothing after
+that, unless it carries something."""
 LOOK: Final = 10.0
 """Seconds after which it is seen to that the store still has what cannot be had again."""
 
@@ -179,8 +180,9 @@ class Vault:
             self._events.record("error", event, detail=detail)
 
     def _ttl(self, record: TokenRecord, durable: bool) -> float:
-        if durable:
+        token = record.token
+        if durable and (token is None or token.variables or token.expires_at is None):
             return KEPT_DURABLE
-        if record.token is None or record.token.expires_at is None:
-            return KEPT_FOREVER if record.token is not None else KEPT
-        return max(0.0, record.token.expires_at - self._clock.now()) + KEPT
+        if token is None or token.expires_at is None:
+            return KEPT_FOREVER if token is not None else KEPT
+        return max(0.0, token.expires_at - self._clock.now()) + KEPT

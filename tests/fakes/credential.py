@@ -5,6 +5,7 @@ from collections import deque
 from typing import ClassVar
 
 from proxy.core.clock import Clock
+from proxy.core.errors import ProxyError
 from proxy.core.secret import Secret
 from proxy.core.token import Token
 from proxy.credentials.base import Credential, CredentialSettings
@@ -33,6 +34,10 @@ class ScriptedCredential(Credential):
         self.most_in_flight = 0
         self.previous: list[Token | None] = []
         """What each fetch was given."""
+        self.lack: ProxyError | None = None
+        """What a person has to do before it can fetch."""
+        self.asked_for_lack: list[Token | None] = []
+        """What it was given when it was asked for that."""
         self._script: deque[Exception] = deque()
         self._open = asyncio.Event()
         self._open.set()
@@ -48,6 +53,11 @@ class ScriptedCredential(Credential):
     def release(self) -> None:
         """Let the fetches that wait end, and all later ones run through."""
         self._open.set()
+
+    def lacks(self, previous: Token | None) -> ProxyError | None:
+        """Return what was set."""
+        self.asked_for_lack.append(previous)
+        return self.lack
 
     async def fetch(self, previous: Token | None) -> Token:
         """Return a new token, or raise what the script says."""

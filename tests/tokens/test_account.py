@@ -573,3 +573,59 @@ async def test_what_is_being_spent_is_no_younger_for_a_clock_that_was_set_back()
     await room.clock.advance(seconds=60)
     account.hear(replace(account.record, spending_since=room.clock.monotonic()))
     assert account.record.spending_since == began
+
+
+async def test_what_is_brought_counts_once_the_store_has_it_and_follows_on_what_stands_there() -> None:
+    room = TokenRoom()
+    await room.plant("another replica's", generation=7)
+    account = room.source._account
+    await account.plant(Token(Secret("brought"), room.clock.now()))
+    stored = await room.stored()
+    assert stored is not None
+    assert stored.is_same_as(account.record)
+    assert stored.generation == room.clock.now()
+    await account.plant(Token(Secret("again"), room.clock.now()))
+    assert account.record.generation == room.clock.now() + 1
+
+
+async def test_what_is_brought_while_the_store_is_away_counts_nowhere() -> None:
+    store = FlakyStore(MemorySettings(), Runtime(FakeClock(), lambda name, error: None))
+    room = TokenRoom(store=store)
+    account = room.source._account
+    store.error = DOWN
+    with pytest.raises(StoreError):
+        await account.plant(Token(Secret("brought"), room.clock.now()))
+    assert account.record is NOTHING
+    store.error, store.failing = DOWN, frozenset({"save"})
+    with pytest.raises(StoreError):
+        await account.plant(Token(Secret("brought"), room.clock.now()))
+    assert account.record is NOTHING
+    store.error = None
+    assert await account.catch_up() is None
+
+
+async def test_what_is_brought_is_not_taken_for_older_by_whoever_remembers_more_than_the_store() -> None:
+    here = TokenRoom()
+    there = here.replica()
+    await here.source._account.plant(Token(Secret("old"), here.clock.now(), here.clock.now() + 60))
+    await here.clock.advance(hours=72)
+    await here.store.drop(KEY, 2**53)
+    there = here.replica()  # knows nothing, as the store does
+    await there.source._account.plant(Token(Secret("new"), there.clock.now()))
+    usable = here.source._account.usable()
+    assert usable is not None
+    assert value(usable) == "new"
+
+
+async def test_who_brings_something_to_a_record_that_others_keep_changing_is_told_so() -> None:
+    room = TokenRoom()
+    account, vault = room.source._account, room.vault
+    save = vault.save
+
+    async def outrun(key: str, record: TokenRecord, *, durable: bool = False) -> TokenRecord:
+        await save(key, record.succeed(Token(Secret("another"), 0.0), IDENTITY, 0.0), durable=durable)
+        return await save(key, record, durable=durable)
+
+    vault.save = outrun  # type: ignore[method-assign]
+    with pytest.raises(StoreError, match="keeps changing"):
+        await account.plant(Token(Secret("brought"), room.clock.now()))

@@ -12,7 +12,7 @@ from proxy.core.settings import Settings
 from proxy.core.template import JsonTemplate, Template
 from proxy.net.tls import TlsSettings
 from proxy.tokens import identity
-from proxy.tokens.identity import lineage_of
+from proxy.tokens.identity import lineage_of, place_of_brought
 from tests.fakes.certificates import Authority
 
 KEY = b"0" * 32
@@ -112,3 +112,16 @@ def test_a_lineage_is_the_same_for_the_same_beginning_wherever_it_is_read() -> N
     assert lineage_of(begun) == "4259891ebfa7af3166dce4e0c597c88e"
     assert lineage_of((*begun[:2], Secret("planted-other"))) != lineage_of(begun)
     assert lineage_of((*begun[:2], "planted-first")) != lineage_of(begun)
+
+
+def test_what_people_bring_stands_apart_by_credential_issuer_person_and_key() -> None:
+    place = place_of_brought("crm", ("https://id.example",), b"key", "ann")
+    others = {
+        place_of_brought("erp", ("https://id.example",), b"key", "ann"),
+        place_of_brought("crm", ("https://other.example",), b"key", "ann"),
+        place_of_brought("crm", ("https://id.example",), b"key", "ben"),
+        place_of_brought("crm", ("https://id.example",), b"key"),
+        place_of_brought("crm", ("https://id.example",), b"other", "ann"),
+    }
+    assert place == place_of_brought("crm", ("https://id.example",), b"key", "ann")
+    assert len(others - {place}) == 5

@@ -1,12 +1,15 @@
 """One replacement at a time: everybody who needs another token gets the outcome of the one that is under way."""
 
 import asyncio
+from math import inf
 
 import pytest
 
-from proxy.core.errors import ProxyError, TokenUnavailableError
+from proxy.core.errors import FetchError, LoginRequiredError, ProxyError, Reason, TokenUnavailableError
+from proxy.core.secret import Secret
+from proxy.core.token import Token
 from proxy.tokens.outcome import Trigger
-from tests.fakes.token_room import TokenRoom, permanent, transient
+from tests.fakes.token_room import TokenRoom, permanent, transient, value
 
 
 @pytest.fixture
@@ -48,3 +51,103 @@ async def test_a_mistake_of_ours_is_remembered_as_a_failure_and_reported(room: T
         await room.source._replacer.wait(Trigger.FIRST)
     assert [type(error) for error in room.reported] == [KeyError]
     assert room.source.status().failure is not None
+
+
+LACK = LoginRequiredError("sign in", login_url="https://proxy.example/.countersign/login/billing")
+
+
+async def test_where_a_person_has_to_act_first_nothing_departs_and_the_request_is_told_just_that(
+    room: TokenRoom,
+) -> None:
+    room.credential.lack = LACK
+    for _ in range(10):
+        with pytest.raises(LoginRequiredError) as caught:
+            await room.source._replacer.wait(Trigger.FIRST)
+        assert caught.value is LACK
+    assert room.credential.count == 0
+    assert room.credential.asked_for_lack == [None] * 10
+    status = room.source.status()
+    assert (status.failure, status.breaker) == (None, "closed")
+    assert room.counts.negative == 10
+    room.credential.lack = None
+    assert value(await room.source.obtain()) == "planted-1"
+
+
+async def test_behind_requests_nothing_departs_either_and_nobody_asks_again(room: TokenRoom) -> None:
+    await room.source.obtain()
+    room.credential.lack = LACK
+    assert room.source._replacer.behind() == inf
+    await room.clock.advance(seconds=299)
+    assert value(room.source.current()) == "planted-1"  # to its end
+    await room.clock.advance(seconds=2)
+    with pytest.raises(LoginRequiredError):
+        await room.source.obtain()
+    assert room.credential.count == 1
+
+
+async def test_a_grant_that_was_refused_for_good_is_as_good_as_none(room: TokenRoom) -> None:
+    await room.source.obtain()
+    room.credential.fail(FetchError(Reason.INVALID_GRANT, "it was withdrawn", permanent=True))
+    with pytest.raises(TokenUnavailableError):
+        await room.source.refresh()
+    assert room.credential.asked_for_lack[-1] is None
+    room.source._gate.heard_success()
+    assert room.source._replacer._lack() is None
+    assert room.credential.asked_for_lack[-1] is not None
+
+
+async def test_whoever_waits_for_a_flight_that_ends_the_grant_is_told_what_to_do(room: TokenRoom) -> None:
+    room.credential.fail(FetchError(Reason.INVALID_GRANT, "it was withdrawn", permanent=True))
+    room.credential.hold()
+    waiting = asyncio.create_task(room.source.obtain())
+    await room.clock.settle()
+    room.credential.lack = LACK
+    room.credential.release()
+    with pytest.raises(LoginRequiredError):
+        await waiting
+
+
+async def test_what_was_brought_to_another_replica_is_found_though_no_news_of_it_came() -> None:
+    here = TokenRoom()
+    there = here.replica()
+    for room in (here, there):
+        room.credential.lack = LACK
+    here.vault.unfollow(here.key, here.source)
+    await there.source.plant(Token(Secret("from-a-person"), here.clock.now()))
+    assert here.source.current() is None
+    found = await asyncio.gather(*(here.source._replacer.wait(Trigger.FIRST) for _ in range(20)))
+    assert {value(held) for held in found} == {"from-a-person"}
+
+
+async def test_one_that_was_brought_and_refused_is_not_used_again_and_the_next_one_is() -> None:
+    here = TokenRoom()
+    there = here.replica()
+    for room in (here, there):
+        room.credential.lack = LACK
+    await there.source.plant(Token(Secret("first"), here.clock.now()))
+    held = here.source.current()
+    assert held is not None
+    assert value(held) == "first"
+    renewal = await here.source.renew(held)
+    assert renewal.error is LACK
+    for room in (here, there):
+        assert room.source.current() is None
+        with pytest.raises(LoginRequiredError):
+            await room.source.obtain()
+    await here.source.plant(Token(Secret("second"), here.clock.now()))
+    assert [value(await room.source.obtain()) for room in (here, there)] == ["second", "second"]
+    assert here.event_names().count("token_rejected") == 1
+
+
+async def test_one_that_is_brought_while_another_is_refused_takes_its_place() -> None:
+    here = TokenRoom()
+    there = here.replica()
+    here.credential.lack = there.credential.lack = LACK
+    await there.source.plant(Token(Secret("first"), here.clock.now()))
+    held = here.source.current()
+    assert held is not None
+    renewing = asyncio.create_task(here.source.renew(held))
+    await there.source.plant(Token(Secret("second"), here.clock.now()))
+    renewal = await renewing
+    assert renewal.held is not None
+    assert value(renewal.held) == "second"

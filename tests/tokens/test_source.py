@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from proxy.core.errors import CircuitOpenError, ProxyError, Reason, TokenUnavailableError
+from proxy.core.secret import Secret
+from proxy.core.token import Token
 from proxy.stores.base import Record, StoreError
 from proxy.stores.memory import Memory, MemorySettings
 from proxy.tokens.held import Held
@@ -527,3 +529,33 @@ async def test_no_secret_is_shown_anywhere(room: TokenRoom) -> None:
     ]
     shown = "".join(map(repr, objects)) + repr(room.events.query()) + room.metrics.render("")[0].decode()
     assert MARKER not in shown
+
+
+# What a person brings
+
+
+async def test_what_a_person_brings_is_used_by_the_next_request_on_every_replica(room: TokenRoom) -> None:
+    there = room.replica()
+    await room.source.obtain()
+    await room.source.plant(Token(Secret("from-a-person"), room.clock.now()))
+    assert [value(one.source.current()) for one in (room, there)] == ["from-a-person"] * 2
+    await there.runtime.close()
+
+
+async def test_what_a_person_brings_ends_the_memory_of_failures(room: TokenRoom) -> None:
+    room.credential.fail(permanent())
+    await obtained(room, 1)
+    assert room.source.status().failure is not None
+    await room.source.plant(Token(Secret("from-a-person"), room.clock.now()))
+    assert room.source.status().failure is None
+    assert value(await room.source.obtain()) == "from-a-person"
+
+
+async def test_what_a_person_brings_while_a_fetch_is_under_way_stays(room: TokenRoom) -> None:
+    room.credential.hold()
+    fetching = asyncio.create_task(room.source.obtain())
+    await room.clock.settle()
+    await room.source.plant(Token(Secret("from-a-person"), room.clock.now()))
+    room.credential.release()
+    await fetching
+    assert value(room.source.current()) == "from-a-person"

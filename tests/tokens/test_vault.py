@@ -182,6 +182,13 @@ async def test_a_record_without_token_is_kept_too(world: World, durable: bool, t
     assert (await world.raw()).ttl == ttl
 
 
+async def test_what_carries_nothing_is_not_kept_longer_for_being_durable(world: World) -> None:
+    record = world.record(7)
+    assert record.token is not None
+    await world.vault.save(KEY, replace(record, token=replace(record.token, variables={})), durable=True)
+    assert (await world.raw()).ttl == 300.0 + KEPT
+
+
 async def test_a_newer_record_replaces_an_older_one_and_not_the_other_way_round(world: World) -> None:
     older, newer = world.record(7, "planted-older"), world.record(8, "planted-newer")
     await world.vault.save(KEY, newer)
