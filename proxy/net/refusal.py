@@ -41,7 +41,7 @@ _OAUTH: Final = {
 }
 """What the `error` of a token endpoint means. Only these words are ever repeated; any other may be a secret."""
 _MISNAMED: Final = frozenset({(401, "server_error")})
-"""Where the status says what it is: so ServiceNow answers a wrong password, and a user is locked out who tries again."""
+"""Where the status says what it is: ServiceNow answers so to a wrong password, and locks out whoever tries again."""
 _OAUTH_STATUSES: Final = frozenset({200, 400, 401, 403})
 """RFC 6749 §5.2 says 400 and 401; some providers say `invalid_grant` with 403, and some say everything with 200."""
 
