@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -452,3 +453,5 @@ async def test_a_process_that_was_paused_neither_spends_nor_overwrites_what_othe
     assert woken.more_requests == 0
     assert len({view["fingerprint"] for view in woken.views}) == 1
     assert {view["generation"] for view in woken.views} == {2}
+    ends = [datetime.fromisoformat(view["expires_at"]) for view in woken.views]
+    assert max(ends) - min(ends) < timedelta(seconds=1.5)  # what was said while it was paused is not taken for new
