@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Literal, Self
 
 from pydantic import model_validator
@@ -17,7 +18,7 @@ from proxy.credentials.reading import AnyExpiry, TokenReader, found_in
 from proxy.credentials.request import RequestSettings
 from proxy.extractors import AnyExtractor, make_extractor
 from proxy.extractors.base import ExtractError
-from proxy.net.endpoint import Endpoint
+from proxy.net.endpoint import Endpoint, EndpointRequest
 
 
 class HttpRequestSettings(CredentialSettings):
@@ -105,9 +106,14 @@ class HttpRequest(Credential):
     async def fetch(self, previous: Token | None) -> Token:
         """Return the token that the reply brings."""
         kept = previous.variables if previous else NO_VARIABLES
-        request = self._request.build({**self._variables, **kept}, Moment.of(self.clock))
-        reply = await self.endpoint.call(replace(request, spends=self.settings.spends))
+        request = self._written({**self._variables, **kept})
+        reply = await self.endpoint.call(request)
         return self._reader.read(request.subject, reply, {**kept, **dict(self._saved(reply))})
+
+    def _written(self, variables: Mapping[str, Secret]) -> EndpointRequest:
+        """Return what is sent now; another try tells the time and signs anew."""
+        request = self._request.build(variables, Moment.of(self.clock))
+        return replace(request, spends=self.settings.spends, again=partial(self._written, variables))
 
     def _saved(self, reply: Reply) -> Iterator[tuple[str, Secret]]:
         """Yield what the reply brings; a value that it does not repeat keeps its last one."""

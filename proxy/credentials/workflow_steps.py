@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -168,7 +169,8 @@ class Step:
             raise named(error, self._subject) from None
         cookies = "" if jar is None else jar.line(request.url)
         headers = tuple(_with_cookies(request.headers, cookies)) if cookies else request.headers
-        return replace(request, headers=headers, spends=self._once, step=self.name, accepts=self._accepts)
+        again = partial(self._request, variables, jar)  # another try tells the time and signs anew
+        return replace(request, headers=headers, spends=self._once, step=self.name, accepts=self._accepts, again=again)
 
     def _extract(self, request: EndpointRequest, reply: Reply, values: dict[str, Secret]) -> None:
         """Add what is found to the values."""

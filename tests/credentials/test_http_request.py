@@ -67,6 +67,22 @@ class TestHttpRequest(CredentialCompliance):
             assert first["at"] == [str(int(server.clock.now()))]
             assert first["one"] == first["two"] != second["one"]
 
+    async def test_another_try_tells_its_own_time_and_draws_its_own_number(self) -> None:
+        async with self.made() as (credential, server):
+            fields = {"at": "{{ now(epoch_ms) }}", "one": "{{ uuid }}"}
+            twin = self.twin(credential, server, request={"url": server.url, "form": fields})
+            clock = credential.clock
+            assert isinstance(clock, FakeClock)
+            server.knobs.status = 503
+            fetching = asyncio.create_task(twin.fetch(None))
+            while not fetching.done():
+                await clock.advance(seconds=0.25)
+            with pytest.raises(TokenRequestError):
+                await fetching
+            tries = [parse_qs(request.body.decode()) for request in server.requests]
+            assert int(tries[0]["at"][0]) < int(tries[1]["at"][0]) < int(tries[2]["at"][0])
+            assert len({one["one"][0] for one in tries}) == 3
+
     async def test_a_saved_value_stands_in_the_next_request(self) -> None:
         async with self.made() as (credential, server):
             twin = self.twin(credential, server, save={"ID": {"from": "json", "path": "next"}})

@@ -1,5 +1,6 @@
 """One step: what it sends, what it takes for a success, and what it brings."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -150,6 +151,18 @@ async def test_what_changes_something_is_sent_once_if_it_carries_what_a_reply_br
     assert (await bench.take(bench.step(request=request, brought="V"), V="x")).request.spends is is_once
     assert (await bench.take(bench.step(request=request, spent="V"), V="x")).request.spends
     assert not (await bench.take(bench.step(request=request), V="x")).request.spends
+
+
+async def test_another_try_tells_its_own_time_and_draws_its_own_number(bench: Bench) -> None:
+    bench.server.knobs.status = 503
+    headers = {"X-Time": "{{ now(epoch_ms) }}", "X-Nonce": "{{ uuid }}"}
+    failing = asyncio.create_task(bench.failure(bench.step(request={"headers": headers})))
+    while not failing.done():
+        await bench.clock.advance(seconds=0.25)
+    await failing
+    first, second, third = (request.headers for request in bench.server.requests)
+    assert int(first["X-Time"]) < int(second["X-Time"]) < int(third["X-Time"])
+    assert len({one["X-Nonce"] for one in (first, second, third)}) == 3
 
 
 async def test_it_says_where_it_finds_what(bench: Bench) -> None:
