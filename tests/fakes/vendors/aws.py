@@ -5,6 +5,7 @@
 
 import hashlib
 import secrets
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -66,6 +67,10 @@ class Aws(Vendor):
         if form.get("RoleArn") != ROLE or not form.get("RoleSessionName"):
             return _sts_error(403, "AccessDenied")
         keys = self._new_keys()
+        if "application/json" in request.headers.get("Accept", ""):
+            told = {"AccessKeyId": keys.key_id, "SecretAccessKey": keys.secret, "SessionToken": keys.session_token}
+            result = {"Credentials": {**told, "Expiration": time.time() + self.lifetime}}
+            return answer({"AssumeRoleWithWebIdentityResponse": {"AssumeRoleWithWebIdentityResult": result}})
         return _xml(
             f'<AssumeRoleWithWebIdentityResponse xmlns="{_NAMESPACE}"><AssumeRoleWithWebIdentityResult>'
             f"<SubjectFromWebIdentityToken>system:serviceaccount:a:b</SubjectFromWebIdentityToken><Credentials>"
