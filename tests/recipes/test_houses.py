@@ -62,6 +62,16 @@ async def test_a_key_goes_into_the_query_and_its_refusal_passes() -> None:
     assert len(maps.visits) == 2
 
 
+async def test_answers_of_200_that_mean_no_open_the_circuit() -> None:
+    async with Maps() as maps:
+        maps.is_exhausted = True
+        there = at(MAPS, {"https://maps.example.com": maps.url})
+        async with running(there, expected_errors=("breaker_opened",)) as example:
+            statuses = [(await example.ask("/maps/geocode?address=a")).status for _ in range(8)]
+    assert statuses == [200] * 5 + [503] * 3
+    assert len(maps.visits) == 5
+
+
 async def test_a_name_and_a_password_go_along_and_their_refusal_passes() -> None:
     async with Reports() as reports:
         there = at(REPORTS, {"https://reports.example.com": reports.url})

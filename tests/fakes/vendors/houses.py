@@ -35,14 +35,18 @@ class Legacy(Vendor):
 
 
 class Maps(Vendor):
-    """A key in the query, and a refusal that is an answer of 200."""
+    """A key in the query, and refusals that are answers of 200."""
+
+    is_exhausted = False
+    """There were too many requests."""
 
     def routes(self) -> Iterable[web.RouteDef]:
         return [web.get("/api/geocode", self._geocode)]
 
     async def _geocode(self, request: web.Request) -> web.Response:
         known = request.query.getall("key", []) == [KEY]
-        return answer({"status": "OK" if known else "REQUEST_DENIED", "asked": request.query.get("address")})
+        status = "REQUEST_DENIED" if not known else "OVER_QUERY_LIMIT" if self.is_exhausted else "OK"
+        return answer({"status": status, "asked": request.query.get("address")})
 
 
 class Reports(Vendor):
