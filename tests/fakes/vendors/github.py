@@ -15,6 +15,8 @@ CLIENT: Final = "Iv23liTheClientOfAnApp"
 INSTALLATION: Final = "47110815"
 KEY: Final = ("rsa", 12)
 LONGEST: Final = 600.0
+PERMISSIONS: Final = {"contents": "read", "issues": "write", "metadata": "read"}
+"""Of the installation."""
 _DOCS: Final = "https://docs.github.com/rest"
 _REASONS: Final = {
     "exp": "'Expiration time' claim ('exp') is too far in the future",
@@ -47,13 +49,16 @@ class Github(Vendor):
             return _refused(401, "'Issuer' claim ('iss') must be an Integer" if "iss" not in claims else "Bad issuer")
         if request.match_info["id"] != INSTALLATION:
             return _refused(404, "Not Found")
+        body = await request.read()
+        permissions = json.loads(body)["permissions"] if body else PERMISSIONS
+        if not permissions.items() <= PERMISSIONS.items():
+            return _refused(422, "The permissions requested are not granted to this installation.")
         self.asserted.append(claims)
         ends = datetime.now(UTC) + timedelta(seconds=self.lifetime)
-        body = await request.read()
         told = {
             "token": self.issue("ghs_"),
             "expires_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "permissions": json.loads(body)["permissions"] if body else {"contents": "write"},
+            "permissions": permissions,
             "repository_selection": "all",
         }
         return answer(told, 201)
