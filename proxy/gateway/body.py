@@ -96,7 +96,10 @@ class Body:
             RequestTooLargeError: it is longer than what is kept in memory.
             RequestInvalidError: it did not come in time.
         """
-        if self.whole is None:
+        if self.whole is None and self.sent:  # a hash of it was asked for before, so it is remembered
+            _check_kept(self._received, self._replay.memory, "replay.memory")
+            self.whole = b"".join([piece async for piece in (await self._remembered()).chunks()])
+        elif self.whole is None:
             _check_kept(self.length or 0, self._replay.memory, "replay.memory")
             pieces = []
             try:

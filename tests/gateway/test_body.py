@@ -361,6 +361,28 @@ async def test_a_body_is_gathered_on_demand_up_to_the_memory() -> None:
         assert (body.length, body.whole, await body.gathered()) == (11, b"hello again", b"hello again")
 
 
+@pytest.mark.parametrize("record", [True, False])
+async def test_a_body_that_was_hashed_is_gathered_from_what_is_remembered(record: bool) -> None:
+    async with Caller() as caller:
+        body = await arrived(caller, chunked(b"hello", b" again", end=False), record=record)
+        hashing = asyncio.ensure_future(body.digest("sha256"))
+        await asyncio.sleep(0)
+        caller.send(b"0\r\n\r\n")
+        await hashing
+        assert await body.gathered() == b"hello again"
+        assert (body.length, body.whole) == (11, b"hello again")
+        body.close()
+    async with Caller() as caller:
+        body = await arrived(caller, chunked(b"x" * 2 * KiB, end=False), record=record)
+        hashing = asyncio.ensure_future(body.digest("sha256"))
+        await asyncio.sleep(0)
+        caller.send(b"0\r\n\r\n")
+        await hashing
+        with pytest.raises(RequestTooLargeError, match=r"replay\.memory keep at most 1024 bytes"):
+            await body.gathered()
+        body.close()
+
+
 @pytest.mark.parametrize("length", [5 * KiB, None])
 async def test_what_is_larger_than_may_be_kept_is_refused(length: int | None) -> None:
     async with Caller() as caller:

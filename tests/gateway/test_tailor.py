@@ -317,6 +317,18 @@ async def test_a_signature_that_the_api_echoes_in_an_address_is_cut_out() -> Non
         assert answer.header("Location") == b"https://api.example/x?a=1&c=1"
 
 
+async def test_a_stream_of_which_one_signature_wants_the_hash_and_the_next_the_whole_arrives_whole() -> None:
+    whole = {"kind": "hmac", "sign": "{{ BODY }}", "header": "X-Whole"}
+    others = {"outer": ((), inject(whole))}
+    async with gateway((rejecting_the_first,), inject=inject(SIGNED), others=others) as (room, api):
+        answer = await ask(room, chunked("", b"hello ", b"again")[:-5], b"0\r\n\r\n")
+        assert answer.status == 200
+        assert [request.body for request in api.requests] == [b"hello again"] * 2
+        for request, token in zip(api.requests, ("planted-1", "planted-2"), strict=True):
+            assert request.one("X-Signature") == expected(request, token)
+            assert request.one("X-Whole") == hmac.new(b"planted-1", request.body, "sha256").hexdigest().encode()
+
+
 async def test_two_credentials_sign_one_after_the_other() -> None:
     second = {"kind": "hmac", "sign": "{{ HEADER_X_SIGNATURE }}", "header": "X-Outer"}
     others = {"outer": ((), inject(second))}
