@@ -19,7 +19,13 @@ from proxy.core.symptom import Symptom
 from proxy.telemetry import events as events_module
 from proxy.telemetry.counts import FETCH_OUTCOMES, FETCH_REASONS, REPLAY_OUTCOMES
 from proxy.telemetry.events import EventName
-from proxy.telemetry.metrics import CATALOGUE, RELOAD_OUTCOMES, STORE_OPERATIONS, WEBHOOK_OUTCOMES
+from proxy.telemetry.metrics import (
+    CATALOGUE,
+    RELOAD_OUTCOMES,
+    STORE_OPERATIONS,
+    VERIFICATION_OUTCOMES,
+    WEBHOOK_OUTCOMES,
+)
 
 Blocks = Mapping[str, Callable[[], Iterator[str]]]
 
@@ -30,6 +36,7 @@ LABELS: Final[Mapping[str, Mapping[str, Iterable[str]]]] = {
     "countersign_replays_total": {"outcome": REPLAY_OUTCOMES},
     "countersign_store_errors_total": {"operation": STORE_OPERATIONS},
     "countersign_webhook_deliveries_total": {"outcome": WEBHOOK_OUTCOMES},
+    "countersign_verifications_total": {"outcome": VERIFICATION_OUTCOMES},
     "countersign_config_reloads_total": {"outcome": RELOAD_OUTCOMES},
 }
 """The closed sets that labels are taken from."""

@@ -45,6 +45,7 @@ from proxy.tokens.webhook import Webhook
 from proxy.tokens.workshop import Workshop
 from proxy.users.people import People
 from proxy.users.registry import Registry
+from proxy.users.verification import Verifications
 
 LANDING: Final = 125.0
 """Seconds that fetches get when the process ends, if what they bring cannot be had again: as long as a token request
@@ -75,7 +76,9 @@ class App:
         self.store = WatchedStore(store, self.metrics, self.events, self.runtime)
         self.seal = Seal(self.config.seal.keys) if self.config.seal.keys else Seal.of_this_process()
         self.vault = Vault(self.store, self.seal, self.runtime, self.events)
-        self.registry = Registry(Documents(self.store, self.seal), self.seal.derive("users"))
+        documents = Documents(self.store, self.seal)
+        self.registry = Registry(documents, self.seal.derive("users"))
+        self.verifications = Verifications(documents, self.registry, self.seal, self.clock, self.store.listen)
         self.endpoint = Endpoint(self.clock)
         self.workshop = Workshop(
             self.endpoint,
@@ -163,7 +166,10 @@ class App:
         """Return who users are; the keys of issuers that did not change need not be fetched again."""
         if config.users is None or (self.graph.people is not None and self.graph.people.settings == config.users):
             return None if config.users is None else self.graph.people
-        return People(config.users, self.registry, self.endpoint, self.runtime)
+        people = People(config.users, self.registry, self.endpoint, self.runtime)
+        if config.users.mail is not None:
+            people.let_verify(self.verifications, config.users.mail, self.runtime, self.events, self.metrics)
+        return people
 
     async def reload(self) -> None:
         """Read the configuration again and use it, or say why not and change nothing."""

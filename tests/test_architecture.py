@@ -41,6 +41,7 @@ HOMES: Final = {
     "prometheus_client": {"proxy/telemetry/metrics.py"},
     "defusedxml": {"proxy/extractors/xml.py"},
     "regex": {"proxy/core/pattern.py"},
+    "aiosmtplib": {"proxy/users/mail.py"},
     "jsonpath_ng": {"proxy/core/json_path.py"},
     "aiohttp.ClientSession": {f"proxy/net/{part}.py" for part in ("session", "endpoint", "failing")},
 }

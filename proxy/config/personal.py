@@ -20,6 +20,18 @@ def personal_flaws(config: Config) -> Iterator[Found]:
     elif not (config.users.identity_secret or config.users.issuers or _trusted(config)):
         why = "no user can prove who they are; give an identity_secret or an issuer, or let a caller act for users"
         yield ("users",), f"{why}: `acts_for: any`"
+    for name, route in config.routes.items():
+        if route.require and (missing := _missing(config)):
+            yield ("routes", name, "require"), missing
+
+
+def _missing(config: Config) -> str:
+    """Return what has to be added before codes can be sent to users; empty: nothing."""
+    if config.users is None:
+        return "nothing says who users are; add a section `users` with an identity_secret or an issuer"
+    if config.users.public_url is None:
+        return "users would not find the page on which they type the code; add `public_url` to `users`"
+    return "" if config.users.mail else "no mail server is there to send codes; add `mail` to `users`"
 
 
 def _trusted(config: Config) -> bool:

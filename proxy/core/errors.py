@@ -155,15 +155,6 @@ class VerificationRequiredError(ProxyError):
     proxy_error = "http_request_denied"
 
 
-class VerificationUnavailableError(ProxyError):
-    """No code can be sent or checked now: the mail server or the store does not answer."""
-
-    code = "verification-unavailable"
-    status = 503
-    title = "Codes cannot be sent or checked now"
-    proxy_error = "destination_unavailable"
-
-
 class VerificationLimitedError(ProxyError):
     """Too many codes were asked for, or too many wrong ones were tried; says when to come again."""
 
@@ -264,6 +255,15 @@ class UpstreamProtocolError(ProxyError):
     title = "The upstream's answer is not valid HTTP"
     proxy_error = "http_protocol_error"
     counts = True
+
+
+class DependencyUnavailableError(ProxyError):
+    """What a call needs (the store, an issuer's keys) cannot be reached now. Nothing has changed; try again."""
+
+    code = "dependency-unavailable"
+    status = 503
+    title = "Something that this needs cannot be reached now"
+    proxy_error = "proxy_internal_error"
 
 
 class DrainingError(ProxyError):

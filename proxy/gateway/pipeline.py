@@ -1,6 +1,7 @@
 """The life of a request, as one function whose lines are its stages; every stage that does not say yes refuses.
 
-receive → match → identify → admit → breaker → sign → prepare → send → rejected? → renew → replay once → relay → record
+receive → match → identify → require → admit → breaker → sign → prepare → send → rejected? → renew → replay once → relay
+→ record
 
 Theory. A request belongs to the graph that was current when it arrived, and ends on it, whatever is reloaded meanwhile.
 It holds one permit of its route's breaker and gives it back exactly once: as a success, as a failure, or unused when
@@ -35,6 +36,7 @@ from proxy.gateway.refuse import refusal
 from proxy.gateway.relay import Relay
 from proxy.gateway.replay import Sender
 from proxy.gateway.request import Request
+from proxy.gateway.require import require
 from proxy.gateway.signing import Signer
 from proxy.net.runtime import Runtime
 from proxy.telemetry.events import EventLog, EventName
@@ -105,7 +107,9 @@ class Pipeline:
         if head.method == "OPTIONS" and hops_left(head) == 0:
             self._answer_here(inbound, trace)
             return
-        signer = plan.signer or await _personal(graph, plan, head, principal, trace)
+        signer = plan.signer
+        if signer is None or plan.requirements:
+            signer = await _personal(graph, plan, head, principal, trace)
         body = body_of(inbound, plan.settings, record=signer.can_renew)
         plan.admit()
         try:
@@ -211,14 +215,17 @@ class Pipeline:
 
 
 async def _personal(graph: Graph, plan: RoutePlan, head: RequestHead, principal: Principal, trace: Trace) -> Signer:
-    """Return the signer of the user on whose behalf the request is.
+    """Return the signer for the user on whose behalf the request is, who has done all that the route requires.
 
     Raises:
         UserRequiredError: it names nobody.
         UserUnprovenError: it names somebody, and does not prove it.
+        VerificationRequiredError: they have something to do before.
     """
     if graph.people is None:
         raise InternalError
     person = graph.people.known(head, principal) or await graph.people.find(head, principal)
     trace.user = person.pseudonym
-    return plan.signers.current(person) or await plan.signers.obtain(person)
+    if plan.requirements:
+        await require(graph.people, person, plan.requirements)
+    return plan.signer or plan.signers.current(person) or await plan.signers.obtain(person)

@@ -6,6 +6,7 @@ from proxy.core.errors import OverloadedError
 from proxy.core.origin import Origin, parse_upstream
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.prepare import Preparer
+from proxy.gateway.require import Requirement
 from proxy.gateway.settings import RouteSettings
 from proxy.gateway.signing import Part, Signer, Signers
 from proxy.net.runtime import Runtime
@@ -37,6 +38,7 @@ class RoutePlan:
         self.signer = Signer(shared) if len(shared) == len(sources) else None
         """Everybody's; None: each user has one of their own."""
         self.signers = Signers(sources)
+        self.requirements = tuple(Requirement(one, name) for one in settings.require)
         self.breaker = Breaker(settings.breaker)
         self._now = runtime.clock.monotonic
         self._events = events

@@ -8,6 +8,7 @@ from proxy.core.breaker import BreakerSettings
 from proxy.core.origin import UpstreamUrl
 from proxy.core.route import MatchSettings
 from proxy.core.settings import Duration, Settings, Size
+from proxy.gateway.require import EmailOtpSettings
 from proxy.net.tls import TlsSettings
 
 
@@ -59,6 +60,8 @@ class RouteSettings(Settings):
     """Several credentials, each adding its own part; instead of `credential`."""
     callers: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     """Who may use the route."""
+    require: Annotated[tuple[EmailOtpSettings, ...], Field(strict=False)] = ()
+    """What the user on whose behalf a request is must have done before; a route with requirements needs a user."""
     breaker: BreakerSettings = BreakerSettings()
     """When to stop asking an upstream that keeps failing."""
     replay: ReplaySettings = ReplaySettings()

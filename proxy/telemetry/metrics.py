@@ -21,6 +21,7 @@ UNMATCHED: Final = "_none"
 STORE_OPERATIONS: Final = ("load", "save", "drop", "swap", "keys", "acquire", "release", "ping")
 RELOAD_OUTCOMES: Final = ("succeeded", "refused")
 WEBHOOK_OUTCOMES: Final = ("delivered", "given_up", "gone", "dropped")
+VERIFICATION_OUTCOMES: Final = ("sent", "failed", "withheld", "verified", "refused", "limited")
 
 _BOUNDS: Final = (*map(repr, BUCKETS), "+Inf")
 
@@ -118,7 +119,13 @@ CATALOGUE: Final = (
         "Events for the webhook: delivered, given up after the last try, refused for good by the receiver (gone), "
         "or dropped, for too many waited, the process ended, or the webhook was taken away.",
     ),
-    MetricSpec("countersign_verifications_total", "counter", ("outcome",), "E-mail verifications of users."),
+    MetricSpec(
+        "countersign_verifications_total",
+        "counter",
+        ("outcome",),
+        "One-time codes: taken by the mail server (sent), not taken (failed), not to be sent to anybody (withheld), "
+        "right (verified), wrong or too late (refused), or not looked at, for there were too many (limited).",
+    ),
     MetricSpec(
         "countersign_config_reloads_total",
         "counter",
@@ -152,7 +159,7 @@ class Metrics:
         self._reloads = dict.fromkeys(RELOAD_OUTCOMES, 0)
         self._reloaded_at = 0.0
         self._webhook_deliveries = dict.fromkeys(WEBHOOK_OUTCOMES, 0)
-        self._verifications: dict[str, int] = {}
+        self._verifications = dict.fromkeys(VERIFICATION_OUTCOMES, 0)
         self.log_dropped: Callable[[], int] = int
         self.route(UNMATCHED)
         self._registry = CollectorRegistry()
@@ -194,8 +201,8 @@ class Metrics:
         self._webhook_deliveries[outcome] += count
 
     def verifications(self, outcome: str) -> None:
-        """Count how a user's verification ended."""
-        self._verifications[outcome] = self._verifications.get(outcome, 0) + 1
+        """Count what became of a one-time code: one of `VERIFICATION_OUTCOMES`."""
+        self._verifications[outcome] += 1
 
     def watch_log(self, dropped: Callable[[], int]) -> None:
         """Ask this at every scrape how many log lines were dropped."""

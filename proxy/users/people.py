@@ -5,10 +5,16 @@ from proxy.core.person import Person
 from proxy.core.principal import Principal
 from proxy.net.endpoint import Endpoint
 from proxy.net.runtime import Runtime
-from proxy.users.identity import Identifier, claimed
+from proxy.telemetry.events import EventLog
+from proxy.telemetry.metrics import Metrics
+from proxy.users.counter import Counter
+from proxy.users.identity import Claim, Identifier, claimed
+from proxy.users.mail import MailSettings
 from proxy.users.portal import Portal
 from proxy.users.registry import Registry
 from proxy.users.settings import UsersSettings
+from proxy.users.verification import Verifications
+from proxy.users.verify import Verify
 
 
 class People:
@@ -19,6 +25,8 @@ class People:
         self.registry = registry
         self.identifier = Identifier(settings, endpoint, runtime)
         self.portal = Portal((), settings.own_origin, settings.origins)
+        self.verify: Verify | None = None
+        """None: nobody is asked for one-time codes."""
 
     def known(self, head: RequestHead, principal: Principal) -> Person | None:
         """Return for whom a request is, if that can be told at once.
@@ -33,3 +41,22 @@ class People:
     async def find(self, head: RequestHead, principal: Principal) -> Person:
         """Do the same, and wait for what has to be asked. Raises the same."""
         return self.registry.person(await self.identifier.find(claimed(head), believed=principal.acts_for_any))
+
+    async def proven(self, head: RequestHead) -> str | None:
+        """Return the user whom a call proves to be from; None: it names nobody.
+
+        Raises:
+            UserUnprovenError: it names somebody, and does not prove it.
+        """
+        claim = claimed(head)
+        return None if claim == Claim() else await self.identifier.find(claim, believed=False)
+
+    def let_verify(
+        self, verifications: Verifications, mail: MailSettings, runtime: Runtime, events: EventLog, metrics: Metrics
+    ) -> None:
+        """Have codes sent to users, and checked, at a counter of this configuration."""
+        settings = self.settings
+        per_peer = settings.verification.per_peer
+        counter = Counter(mail, per_peer, verifications=verifications, runtime=runtime, events=events, metrics=metrics)
+        self.verify = Verify(settings, verifications, counter, self.proven)
+        self.portal.add(*self.verify.entries())

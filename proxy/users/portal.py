@@ -118,6 +118,10 @@ class Portal:
         self._own = own
         self._origins = frozenset(origins)
 
+    def add(self, *entries: Entry) -> None:
+        """Serve these, too."""
+        self._entries += entries
+
     async def answer(self, call: Call) -> Answer:
         """Answer one call.
 

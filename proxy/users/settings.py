@@ -9,6 +9,7 @@ from proxy.core.jwt_claims import ALGORITHMS, Algorithm
 from proxy.core.origin import parse_upstream
 from proxy.core.secret import Secret
 from proxy.core.settings import Settings
+from proxy.users.mail import MailSettings
 
 SHORTEST_SECRET: Final = 32
 """Characters: whoever guesses the secret is every user."""
@@ -57,6 +58,14 @@ class UserIssuerSettings(Settings):
     """The claim that is the user's id."""
 
 
+class VerificationSettings(Settings):
+    """How often users' codes may be asked for and tried; what bounds guessing is not for settings to say."""
+
+    per_peer: Annotated[int, Field(gt=0)] | None = 100
+    """Codes asked for and tried from one network address in ten minutes, as each process counts. Behind a load
+    balancer all come from its address: raise it, or write null for no limit."""
+
+
 class UsersSettings(Settings):
     """Who users are, and how they prove it."""
 
@@ -68,6 +77,10 @@ class UsersSettings(Settings):
     """From which web pages browsers may speak to `/.countersign/`, and to which they may be sent back."""
     public_url: Annotated[str, AfterValidator(_reachable)] | None = None
     """Where users' browsers reach this proxy; needed for sign-in and for links."""
+    mail: MailSettings | None = None
+    """The mail server that sends users one-time codes; needed by routes that require `email_otp`."""
+    verification: VerificationSettings = VerificationSettings()
+    """How often codes may be asked for and tried."""
     remembered: Annotated[int, Field(gt=0)] = 10_000
     """How many users' tokens of a credential each process holds in memory; the others stand in the store."""
 
