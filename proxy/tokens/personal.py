@@ -33,7 +33,11 @@ def build_pool(name: str, settings: CredentialSettings, identity: str, workshop:
             beginning = canonical((*credential.lineage, person.pseudonym))
             key = f"chain/{hmac.new(workshop.identity_key, beginning, hashlib.sha256).hexdigest()[:32]}"
         source = workshop.source(credential, key, identity_of(own, workshop.identity_key), counts)
-        await source.look()
+        try:
+            await source.look()
+        except BaseException:
+            source.rest()  # the caller has left: nobody else knows of it
+            raise
         return source
 
     return Pool(name, identity, make, workshop.metrics.credential(name), most=workshop.remembered)

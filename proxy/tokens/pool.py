@@ -27,6 +27,7 @@ class Pool:
         self._metrics = metrics
         self.most = most
         self._sources: OrderedDict[str, tuple[Source, CredentialMetrics]] = OrderedDict()
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._sources)
@@ -57,6 +58,8 @@ class Pool:
             self._metrics.absorb(counts)
             return first
         self._sources[person.pseudonym] = made, counts
+        if self._closed:  # a request that began before the reload: it is served, and nothing stays of it
+            self.dismiss(person.pseudonym)
         self._make_room()
         return made
 
@@ -72,7 +75,8 @@ class Pool:
         return tuple(source for source, _ in self._sources.values())
 
     def close(self) -> None:
-        """Let all of them go."""
+        """Let all of them go, now and as soon as they are made."""
+        self._closed = True
         for user in tuple(self._sources):
             self.dismiss(user)
 

@@ -1,5 +1,6 @@
 """The source of a user: made of their own variables, and its record is nobody else's."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,7 @@ from proxy.tokens.pool import Pool
 from proxy.tokens.vault import Vault
 from proxy.tokens.workshop import Workshop
 from tests.fakes.clock import FakeClock
+from tests.fakes.flaky_store import FlakyStore
 from tests.fakes.token_room import SEAL
 
 LOGIN: Mapping[str, Any] = {
@@ -107,3 +109,15 @@ async def test_without_the_store_no_source_is_made_of_what_it_would_have_said(wo
         await made.obtain(Person("ann", "pseudonym-of-ann", away))
     assert caught.value.retry_after == 1.0
     assert len(made) == 0
+
+
+async def test_a_caller_who_leaves_while_the_store_is_asked_leaves_no_source_behind(workshop: Workshop) -> None:
+    store = FlakyStore(MemorySettings(), workshop.runtime)
+    slow = replace(workshop, vault=Vault(store, SEAL, workshop.runtime, workshop.events))
+    store.hang()
+    asking = asyncio.create_task(pool(slow).obtain(person(PASSWORD="planted-1")))
+    await asyncio.sleep(0)
+    assert slow.vault._followers
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert not slow.vault._followers

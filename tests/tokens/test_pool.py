@@ -110,3 +110,13 @@ async def test_a_source_that_cannot_be_made_leaves_nothing_behind(room: PoolRoom
     assert len(room.pool) == 0
     room.pool.dismiss("unlucky")
     assert room.metrics.results() == {"hit": 0, "stale": 0, "wait": 0, "negative": 0}
+
+
+async def test_a_request_that_outlives_its_pool_is_served_and_nothing_stays_of_it(room: PoolRoom) -> None:
+    making = asyncio.create_task(room.pool.obtain(named("ann")))
+    await asyncio.sleep(0)
+    room.pool.close()
+    source = await making
+    assert (await source.obtain()).token.value.reveal() == "planted-1"
+    assert len(room.pool) == 0
+    assert not room.rooms["ann"][0].vault._followers
