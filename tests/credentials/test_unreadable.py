@@ -63,7 +63,10 @@ def test_an_outline_keeps_the_format_and_nothing_else(text: str, shown: str) -> 
     assert outline(text) == shown
 
 
-@pytest.mark.parametrize("hostile", ["<" * 1_000_000, "<!--" * 250_000, "<input " * 150_000, "<input type" * 90_000])
+@pytest.mark.parametrize(
+    "hostile",
+    ["<" * 1_000_000, "<!--" * 250_000, "<!-- -->" * 125_000, "<input " * 150_000, "<input type" * 90_000],
+)
 def test_a_hostile_body_takes_no_time(hostile: str) -> None:
     assert said("<html>" + hostile).symptom is Symptom.PAGE
     assert said(hostile).symptom is Symptom.NOT_JSON
