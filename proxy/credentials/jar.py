@@ -9,13 +9,12 @@ import json
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from proxy.core.message import Reply
+from proxy.extractors.cookie import is_over
 
 MOST: Final = 50
 """Cookies in a jar; further ones are left out."""
@@ -116,7 +115,7 @@ class Jar:
                 return  # it is not for this host to say (§5.3 step 6)
             cookie = replace(cookie, host=domain, is_for_domain=not _is_address(host))
         self._kept.pop(cookie.place, None)
-        if not _is_over(given, reply) and len(self._kept) < MOST:
+        if not is_over(given, reply) and len(self._kept) < MOST:
             self._kept[cookie.place] = cookie
 
 
@@ -130,15 +129,3 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_over(given: dict[str, str], reply: Reply) -> bool:
-    """Tell whether the server ends the cookie; Max-Age comes before Expires (§5.3 step 3)."""
-    if "max-age" in given:
-        return given["max-age"].startswith("-") or given["max-age"].strip("0") == ""
-    try:
-        end = parsedate_to_datetime(given["expires"])
-    except (KeyError, ValueError, TypeError):
-        return False
-    at = (end if end.tzinfo else end.replace(tzinfo=UTC)).timestamp()
-    return at <= reply.received_at + (reply.clock_offset or 0.0)

@@ -45,7 +45,7 @@ class Cookie(Extractor):
                 continue
             place = attributes.get("domain", "").lower(), attributes.get("path", "")
             set_.pop(place, None)  # of two for one place the later one counts (RFC 6265 §5.3)
-            if value and not _is_over(attributes, reply):
+            if value and not is_over(attributes, reply):
                 set_[place] = value
         found = set(set_.values())
         if not found:
@@ -63,8 +63,11 @@ def _read(line: str) -> tuple[str, str, Mapping[str, str]]:
     return name.strip(), value.strip(), {key.strip().lower(): given.strip() for key, _, given in attributes}
 
 
-def _is_over(attributes: Mapping[str, str], reply: Reply) -> bool:
-    """Tell whether the reply ends the cookie; Max-Age comes before Expires (RFC 6265 §5.3 step 3)."""
+def is_over(attributes: Mapping[str, str], reply: Reply) -> bool:
+    """Tell whether the reply ends the cookie; Max-Age comes before Expires (RFC 6265 §5.3 step 3).
+
+    `attributes` are those of its Set-Cookie, by name in lower case.
+    """
     age, date = attributes.get("max-age", ""), attributes.get("expires", "")
     if _WHOLE.fullmatch(age):
         return age.startswith("-") or not age.strip("0")

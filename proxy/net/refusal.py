@@ -212,8 +212,8 @@ def retry_after(reply: Reply) -> float | None:
         return min(float(value), _LONGEST_WAIT)
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+        at = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return None
-    at = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     theirs = reply.received_at + (reply.clock_offset or 0.0)  # the sender's clock, which it wrote the date by
     return min(max(0.0, at - theirs), _LONGEST_WAIT)

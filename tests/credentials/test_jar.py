@@ -43,6 +43,8 @@ def reply(*lines: str) -> Reply:
         ("a=1; Path=/; Max-Age=0; Expires=Fri, 15 Jan 2037 08:00:01 GMT", HERE, False),
         ("a=1; Path=/; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT", HERE, True),
         ("a=1; Path=/; Expires=whenever", HERE, True),
+        ("a=1; Path=/; Expires=Mon, 01 Jan 2020 00:00:00 +99999999999999", HERE, True),
+        ("a=1; Path=/; Max-Age=soon; Expires=Thu, 01 Jan 1970 00:00:00 GMT", HERE, False),
     ],
 )
 def test_a_cookie_goes_where_a_browser_would_send_it(line: str, url: str, is_sent: bool) -> None:

@@ -163,6 +163,8 @@ def test_a_redirect_is_refused_and_its_host_named(location: str, named: str) -> 
         ("²", None),
         ("", None),
         ("Fri, 99 Jan 2027 08:00:30 GMT", None),
+        ("Fri, 15 Jan 2027 99999999999:00:30 GMT", None),
+        ("Fri, 15 Jan 2027 08:00:30 +99999999999999", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> None:
