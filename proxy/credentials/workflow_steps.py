@@ -173,7 +173,8 @@ class Step:
         return replace(request, headers=headers, spends=self._once, step=self.name, accepts=self._accepts, again=again)
 
     def _extract(self, request: EndpointRequest, reply: Reply, values: dict[str, Secret]) -> None:
-        """Add what is found to the values."""
+        """Add what is found to the values: all of it, before anything that is wrong is told."""
+        wrong: list[TokenRequestError] = []
         for name, place in self._places.items():
             try:
                 values[name] = _checked(str(place.extract(reply)))
@@ -184,10 +185,14 @@ class Step:
             except ExtractError as error:
                 if name in self._optional:
                     continue
-                if isinstance(error, FormatError):
-                    raise unreadable(request.subject, reply, error, place.place) from None
                 sentence = f"in the reply to {request.subject}, {name}: {error}"
-                raise TokenRequestError(Symptom.VARIABLE_NOT_FOUND, sentence) from None
+                wrong.append(
+                    unreadable(request.subject, reply, error, place.place)
+                    if isinstance(error, FormatError)
+                    else TokenRequestError(Symptom.VARIABLE_NOT_FOUND, sentence)
+                )
+        if wrong:
+            raise wrong[0]
 
     def _see_that_none_is_missing(self, request: EndpointRequest, known: Collection[str]) -> None:
         for name, place in self._places.items():

@@ -125,6 +125,15 @@ async def test_what_may_be_used_up_goes_with_an_error_that_comes_after_it(bench:
     assert error.variables == {"A": Secret("the-successor")}
 
 
+@pytest.mark.parametrize("odd", [{"a": {"no": "text"}}, {"a": "x" * (LONGEST_VALUE + 1)}])
+async def test_what_may_be_used_up_is_found_behind_something_odd_too(bench: Bench, odd: dict[str, Any]) -> None:
+    bench.answer(**odd, b="the-successor")
+    error = await bench.failure(bench.step(extract=A | B, spent="B"))
+    assert "POST 127.0.0.1" in str(error)
+    assert ", A: " in str(error)
+    assert error.variables == {"B": Secret("the-successor")}
+
+
 async def test_it_is_skipped_when_a_condition_does_not_hold(bench: Bench) -> None:
     step = bench.step(when=[{"variable": "A", "present": True}, {"variable": "B", "equals": "x"}])
     assert step.skipped_for({"A": Secret("a"), "B": Secret("x")}) is None
