@@ -5,7 +5,8 @@ Nothing of a run lasts until its last step has succeeded: then the token and all
 exception is what works only once. If a later step fails after it was spent, its successor goes with the error.
 
 `refresh` is another run, which begins with what the run before it brought. If it is refused, the same fetch goes on
-with `steps`, from the beginning; if it fails in a way that may pass, it does not.
+with `steps`, from the beginning; if it fails in a way that may pass, it does not, nor if `steps` begin with what works
+only once: a first refresh token, say, was used up long ago.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -198,7 +199,7 @@ class Workflow(Credential):
         try:
             return await self._run(self._refresh, former)
         except TokenRequestError as refused:
-            if not _is_over(refused):
+            if not self._begins_anew_after(refused):
                 raise
             carried = refused.variables
         try:
@@ -214,6 +215,14 @@ class Workflow(Credential):
         run = Run(self._workflow.variables, {**former, **variables}, last=said)
         run.brought.update(dict.fromkeys(variables, said))
         return self._maker.make(run)
+
+    def _begins_anew_after(self, refused: TokenRequestError) -> bool:
+        """Tell whether what a refresh began with is of no use any more, and what the steps begin with still is.
+
+        It was refused, or the answer is to log in. Steps that begin with what works once have used that up already.
+        """
+        is_over = refused.permanent or refused.symptom in {Symptom.REDIRECT, Symptom.PAGE}
+        return is_over and (self._workflow.starts_over or not self._steps)
 
     async def _anew(self, previous: Token | None) -> Token:
         return await (self._run(self._steps, NO_VARIABLES) if self._steps else self._given(previous))
@@ -256,8 +265,3 @@ class Workflow(Credential):
         except TokenRequestError as error:
             error.unheeded = not spent_before and (error.unheeded or not step.spends)
             raise
-
-
-def _is_over(error: TokenRequestError) -> bool:
-    """Tell whether what a refresh begins with is of no use any more: it was refused, or the answer is to log in."""
-    return error.permanent or error.symptom in {Symptom.REDIRECT, Symptom.PAGE}

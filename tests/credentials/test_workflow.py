@@ -596,6 +596,16 @@ async def test_a_login_that_fails_behind_a_refused_refresh_keeps_what_the_refres
     assert error.variables["REFRESH_TOKEN"] == Secret(bench.server.sessions[0].refresh_token)
 
 
+async def test_steps_that_begin_with_what_works_once_do_not_follow_a_refused_refresh(bench: Bench) -> None:
+    settings = challenge(bench.server.url)
+    [renew] = settings["refresh"]
+    settings |= {"steps": [{**renew, "name": "first"}], "variables": {"REFRESH_TOKEN": "used-up-long-ago"}}
+    former = Token(Secret("old"), 0.0, variables={"REFRESH_TOKEN": Secret("unknown")})
+    error = await bench.failure(bench.made(settings), former)
+    assert error.permanent
+    assert bench.server.visits == ["POST /renew"]
+
+
 # Another credential saves to it
 
 
