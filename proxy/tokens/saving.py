@@ -119,8 +119,16 @@ def _made_of(
     with suppress(FetchError):
         token = credential.token_of(variables, before.variables, at)
         if before.token is None or token.value != before.token.value:
-            record = before.succeed(token, account.identity, now)
+            record = _still_in_doubt(before.succeed(token, account.identity, now), before)
             if account.rendered(record) is not None:
                 return record
     carried = before.carry({**before.variables, **variables}, now)
-    return replace(carried, may_be_spent=before.may_be_spent)
+    return _still_in_doubt(carried, before)
+
+
+def _still_in_doubt(record: TokenRecord, before: TokenRecord) -> TokenRecord:
+    """Return the record with the mark of the one before: who spends what that carries may not have saved its successor.
+
+    What others give ends that no sooner.
+    """
+    return replace(record, spending_since=before.spending_since, may_be_spent=before.may_be_spent)

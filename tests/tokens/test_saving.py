@@ -178,6 +178,19 @@ async def test_a_token_of_its_own_that_is_newer_is_left_alone(bench: Bench) -> N
     assert process.upload._account.record.variables["TENANT"] == Secret("acme")
 
 
+async def test_what_is_being_spent_there_stays_in_doubt(bench: Bench) -> None:
+    request = {"url": f"{bench.server.url}/mfa", "headers": {"X-Proof": "{{ PROOF }}"}}
+    step = {"name": "own", "request": request, "extract": {"PROOF": {"from": "json", "path": "proof"}}}
+    own = {"steps": [step], "refresh": [{**step, "name": "renew"}], "variables": {"PROOF": "first", "TENANT": "none"}}
+    process = await bench.process(**own, allow_plain_http=True, token="{{ PROOF }}-{{ TENANT }}")
+    await process.upload.obtain()
+    account = process.upload._account
+    assert await account.save(account.record.spend(bench.clock.monotonic()))
+    await process.upload.receive({"TENANT": Secret("acme")}, bench.clock.now())
+    record = account.record
+    assert (record.generation, record.may_be_spent, record.spending_since) == (2, True, bench.clock.monotonic())
+
+
 async def test_while_the_store_is_down_the_own_token_serves_and_the_next_fetch_tries_again(bench: Bench) -> None:
     process = await bench.process()
     await process.upload.obtain()
