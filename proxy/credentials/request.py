@@ -22,6 +22,8 @@ from proxy.net.tls import TlsSettings
 
 _ADDRESS: Final = re.compile(r"[!-~]+")
 """Printable ASCII without a space: what is left once everything else is percent-encoded."""
+_DOTS: Final = frozenset({".", ".."})
+"""Segments of a path that no encoding can protect (RFC 3986 §5.2.4)."""
 
 
 def _method(method: str) -> str:
@@ -169,6 +171,8 @@ class RequestSettings(Settings):
 
     def _url(self, variables: Variables, moment: Moment | None) -> str:
         url = self.url.render(variables, moment, encode=lambda text: quote(text, safe=""))
+        if self.url.names and not _DOTS.isdisjoint(urlsplit(url).path.split("/")):
+            raise TokenRequestError(Symptom.REQUEST, "a variable in the path of `url` leads out of it, with dots alone")
         query = urlencode(_filled(self.query, variables, moment), quote_via=quote, safe="")
         return url + ("&" if "?" in url else "?") + query if query else url
 

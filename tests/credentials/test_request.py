@@ -49,6 +49,19 @@ def test_a_value_in_the_address_cannot_change_its_structure() -> None:
     )
 
 
+@pytest.mark.parametrize("dots", [".", ".."])
+@pytest.mark.parametrize("path", ["users/{{ DOTS }}/token", "{{ DOTS }}", "{{ EMPTY }}{{ DOTS }}?a=b"])
+def test_a_value_in_the_address_cannot_lead_out_of_its_path(path: str, dots: str) -> None:
+    request = settings(url=f"https://auth.example/{path}")
+    with pytest.raises(TokenRequestError, match="leads out of it"):
+        request.build({"DOTS": Secret(dots), "EMPTY": Secret("")})
+    assert request.build({"DOTS": Secret(f"{dots}x"), "EMPTY": Secret("")}).url.startswith("https://auth.example/")
+
+
+def test_a_path_may_be_written_with_dots() -> None:
+    assert built(url="https://auth.example/a/../token").url == "https://auth.example/a/../token"
+
+
 def test_a_form_is_encoded_as_browsers_do() -> None:
     request = built(form={"client id": "{{ ID }}", "grant_type": "a b"})
     assert request.body == b"client+id=my+id%26%3D%C3%A9&grant_type=a+b"
