@@ -5,7 +5,6 @@ Some of them may be the users' own: then each user who was here lately has a sig
 
 from collections import OrderedDict
 from functools import reduce
-from typing import Final
 
 from proxy.core.message import NOTHING, Injection
 from proxy.core.person import Person
@@ -65,7 +64,6 @@ class Signer:
 
 Part = Source | Pool
 """One credential: everybody's, or each user's own."""
-_REMEMBERED: Final = 10_000
 
 
 class Signers:
@@ -73,6 +71,7 @@ class Signers:
 
     def __init__(self, parts: tuple[Part, ...]) -> None:
         self._parts = parts
+        self._pools = tuple(part for part in parts if isinstance(part, Pool))
         self._by_user: OrderedDict[str, Signer] = OrderedDict()
 
     def current(self, person: Person) -> Signer | None:
@@ -94,8 +93,11 @@ class Signers:
         signer = self._by_user.get(user)
         if signer is None or signer.sources != sources:
             signer = self._by_user[user] = Signer(sources)
-            if len(self._by_user) > _REMEMBERED:
+            most = min(pool.most for pool in self._pools)  # a signer keeps the tokens of those whom a pool let go
+            while len(self._by_user) > most:
                 self._by_user.popitem(last=False)
+        else:
+            self._by_user.move_to_end(user)
         return signer
 
 

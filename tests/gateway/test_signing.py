@@ -1,15 +1,26 @@
 """The credentials of one route, seen together."""
 
+import gc
+import weakref
+from collections.abc import Mapping
+
 import pytest
 
 from proxy.core.errors import TokenUnavailableError
 from proxy.core.message import NOTHING
+from proxy.core.person import Person
 from proxy.core.rejection import RejectionSettings
-from proxy.gateway.signing import Signer
+from proxy.core.secret import Secret
+from proxy.credentials.http_request import HttpRequest
+from proxy.gateway.signing import Signer, Signers
 from proxy.injectors.base import InjectorSettings
 from proxy.injectors.cookie import CookieSettings
 from proxy.injectors.header import HeaderSettings
 from proxy.injectors.query import QuerySettings
+from proxy.net.endpoint import Endpoint
+from proxy.tokens.personal import build_pool
+from proxy.tokens.pool import Pool
+from proxy.tokens.workshop import Workshop
 from tests.fakes.gateway_room import GatewayRoom
 from tests.fakes.token_room import transient
 
@@ -130,3 +141,46 @@ async def test_the_statuses_that_may_refuse_are_those_of_all_credentials_and_any
     assert signer_of(two).refusals == frozenset({200, 401, 403})
     three = GatewayRoom("http://127.0.0.1:1", others={"second": second, "third": third})
     assert signer_of(three).refusals is None
+
+
+# Users of their own
+
+
+async def nothing_known() -> Mapping[str, Secret]:
+    return {}
+
+
+def named(user: str) -> Person:
+    return Person(user, user, nothing_known)
+
+
+def pool_of(room: GatewayRoom, most: int) -> Pool:
+    """Return a pool whose users have sources of their own."""
+    described = {"url": "https://auth.example/session", "form": {"who": "{{ USER_ID }}"}}
+    token = {"from": "json", "path": "access_token"}
+    settings = HttpRequest.Settings.model_validate(
+        {"kind": "http_request", "per_user": True, "request": described, "token": token}
+    )
+    endpoint = Endpoint(room.clock)
+    workshop = Workshop(endpoint, room.vault, b"0" * 32, room.runtime, room.metrics, room.events, remembered=most)
+    return build_pool("own", settings, "identity", workshop)
+
+
+async def test_a_user_keeps_the_signer_and_each_user_has_another() -> None:
+    room = room_of()
+    signers = Signers((pool_of(room, most=2), room.source))
+    assert signers.current(named("ann")) is None
+    of_ann, of_ben = await signers.obtain(named("ann")), await signers.obtain(named("ben"))
+    assert signers.current(named("ann")) is of_ann
+    assert signers.current(named("ben")) is of_ben
+    assert of_ann.sources[0] is not of_ben.sources[0]
+    assert of_ann.sources[1] is of_ben.sources[1] is room.source
+
+
+async def test_no_more_users_tokens_are_held_than_the_configuration_says() -> None:
+    room = room_of()
+    users = [f"user-{number}" for number in range(9)]
+    signers = Signers((pool_of(room, most=2), room.source))
+    made = [weakref.ref((await signers.obtain(named(user))).sources[0]) for user in users]
+    gc.collect()
+    assert [user for user, source in zip(users, made, strict=True) if source() is not None] == users[-2:]
