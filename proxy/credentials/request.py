@@ -133,7 +133,8 @@ class RequestSettings(Settings):
             {key: row.source for key, row in (part or {}).items()} for part in (self.query, self.headers, self.form)
         ]
         bodies = [None if body is None else body.source for body in (self.json_, self.body)]
-        return Secret(json.dumps([self.method, self.url.source, *rows, *bodies]))
+        asserted = [] if self.assertion is None else [self.assertion.parties]
+        return Secret(json.dumps([self.method, self.url.source, *rows, *bodies, *asserted]))
 
     @property
     def names(self) -> frozenset[str]:

@@ -27,6 +27,11 @@ class RequestAssertionSettings(KeyedSettings):
     aud: str = ""
     """Whom it is for (`aud`). Empty: it does not say."""
 
+    @property
+    def parties(self) -> tuple[str, str, str]:
+        """Return who asserts, of whom, and for whom."""
+        return self.iss, self.sub, self.aud
+
     @cached_property
     def _signer(self) -> Signer:
         return Signer(self, self.signing_key())

@@ -247,3 +247,12 @@ def test_an_assertion_that_goes_nowhere_is_a_mistake() -> None:
 
 def test_without_an_assertion_its_variable_is_one_like_any_other() -> None:
     assert settings(headers={"X": "{{ ASSERTION }}"}).names == {"ASSERTION"}
+
+
+def test_who_asserts_is_a_part_of_what_is_sent_as_it_is_written() -> None:
+    def written(sub: str) -> Secret:
+        assertion = {"key": keys.pem("p256"), "iss": "an-app", "sub": sub}
+        return settings(json={"jwt": "{{ ASSERTION }}"}, assertion=assertion).written
+
+    assert written("ada") == written("ada") != written("bob")
+    assert keys.pem("p256") not in written("ada").reveal()
