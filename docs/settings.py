@@ -24,6 +24,7 @@ from proxy.credentials.condition import ConditionSettings
 from proxy.credentials.jwt_bearer import AssertionSettings
 from proxy.credentials.reading import ExpirySettings
 from proxy.credentials.request import RequestSettings
+from proxy.credentials.request_assertion import RequestAssertionSettings
 from proxy.credentials.workflow_steps import StepSettings, SuccessSettings
 from proxy.gateway.settings import (
     DrainSettings,
@@ -55,6 +56,7 @@ RECORDS: Final[Mapping[str, type[Settings]]] = {
     "limits": LimitSettings,
     "credential": CredentialSettings,
     "request": RequestSettings,
+    "request assertion": RequestAssertionSettings,
     "step": StepSettings,
     "success": SuccessSettings,
     "condition": ConditionSettings,
@@ -109,6 +111,7 @@ _LINKS: Final = {
 """Where a key's value has a section of its own, or no type that a word would do for."""
 _OTHER_LINKS: Final[Mapping[tuple[type[BaseModel], str], str]] = {
     (RedisSettings, "tls"): "[mapping](#redis-tls)",
+    (RequestSettings, "assertion"): "[mapping](#request-assertion)",
     (RejectionSettings, "status"): "status, class, range, or list of these",
 }
 """The same, of keys that mean something else in these records."""
