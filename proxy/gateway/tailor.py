@@ -81,9 +81,9 @@ def _passed(head: RequestHead, principal: Principal) -> list[tuple[bytes, bytes]
 
 
 async def _edited(request: Request, edits: tuple[BodyEdit, ...]) -> Body:
-    fields = request.head.headers
-    kinds = [value for name, value in fields if name.lower() == b"content-type"]
-    codings = [value for name, value in fields if name.lower() == b"content-encoding"]
+    passed = _passed(request.head, request.principal)
+    kinds = [value for name, value in passed if name == b"content-type"]
+    codings = [value for name, value in passed if name == b"content-encoding"]
     if request.body.length == NO_BODY or len(kinds) != 1:
         raise RequestInvalidError(
             "this route's credential goes into the request body: send one, with one Content-Type header"

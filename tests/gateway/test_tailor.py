@@ -204,6 +204,7 @@ async def test_what_said_how_the_callers_body_hashes_is_dropped() -> None:
     [
         (asking(), "goes into the request body: send one"),
         (asking("POST", body=b"{}"), "with one Content-Type"),
+        (asking("POST", headers=JSON + "Connection: content-type\r\n", body=b"{}"), "with one Content-Type"),
         (asking("POST", headers=FORM, body=b"a=1"), "send Content-Type application/json"),
         (asking("POST", headers=JSON, body=b"[1]"), "no object"),
         (asking("POST", headers=JSON + "Content-Encoding: gzip\r\n", body=b"{}"), "without Content-Encoding"),
