@@ -12,7 +12,7 @@ from proxy.config.personal import personal_flaws
 from proxy.config.positions import Loc
 from proxy.config.schema import Config
 from proxy.config.sentences import closest
-from proxy.config.workflows import workflow_flaws
+from proxy.config.workflows import repeated_beginnings, workflow_flaws
 from proxy.core.clock import SystemClock
 from proxy.core.origin import parse_upstream
 from proxy.core.seal import is_same_line
@@ -53,6 +53,8 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
         yield from _methods(name, route)
     for loc, message, value in workflow_flaws(config.credentials, known["credentials"]):
         yield Flaw(loc, message, value)
+    for loc, message in repeated_beginnings(config.credentials):
+        yield Flaw(loc, message, warning=True)
     for loc, message in personal_flaws(config):
         yield Flaw(loc, message)
     yield from _twins(config.routes)

@@ -6,6 +6,7 @@ from proxy.config.positions import Loc
 from proxy.config.sentences import closest
 from proxy.credentials.base import CredentialSettings
 from proxy.credentials.workflow import WorkflowSettings
+from proxy.credentials.workflow_names import brought_by, spent_by
 
 Found = tuple[Loc, str, str]
 """A place, a message in which `{value}` stands for the value, and the value."""
@@ -24,6 +25,7 @@ def workflow_flaws(credentials: Mapping[str, CredentialSettings], known: Collect
 def _targets(
     name: str, settings: WorkflowSettings, credentials: Mapping[str, CredentialSettings], known: Collection[str]
 ) -> Iterator[Found]:
+    brought, taken = brought_by((*settings.steps, *settings.refresh)), settings.spent
     for index, target in enumerate(settings.save_to):
         loc: Loc = ("credentials", name, "save_to", index)
         workflows = [other for other, its in credentials.items() if isinstance(its, WorkflowSettings) and other != name]
@@ -37,9 +39,21 @@ def _targets(
             yield loc, f"{{value}} saves to {name} in turn, so neither would ever be done; take one of them out", target
         elif target in credentials and (settings.per_user or credentials[target].per_user):
             yield loc, "{value} cannot be saved to: variables of users stay with their user; take it out", target
-        elif shared := settings.spent & _spent(credentials.get(target)):
+        elif shared := brought & taken & _spent(credentials.get(target)):
             remedy = f"let one of them alone refresh with {min(shared)}"
             yield loc, f"{{value}} would spend the same {min(shared)}, which may work only once; {remedy}", target
+        taken |= _spent(credentials.get(target))
+
+
+def repeated_beginnings(credentials: Mapping[str, CredentialSettings]) -> Iterator[tuple[Loc, str]]:
+    """Yield first values that every run of a workflow sends, though replies bring what may have to follow them."""
+    for name, settings in credentials.items():
+        if isinstance(settings, WorkflowSettings) and not settings.refresh:
+            begun_with = {variable for variable, value in settings.variables.items() if value}
+            for variable in sorted(spent_by(settings.steps, settings.steps) & begun_with):
+                remedy = "if it works only once, write steps that send the new one under `refresh`"
+                why = f"every run sends this {variable} again, and not the one that the reply before brought"
+                yield ("credentials", name, "variables", variable), f"{why}; {remedy}"
 
 
 def _spent(settings: CredentialSettings | None) -> frozenset[str]:

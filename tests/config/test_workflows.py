@@ -107,6 +107,40 @@ def test_two_cannot_refresh_with_the_same_that_works_once(examined: Examine) -> 
     assert any("'upload' would spend the same ACCESS_TOKEN, which may work only once" in one for one in told), told
 
 
+def test_two_that_are_saved_to_cannot_spend_the_same_either(examined: Examine) -> None:
+    renew = LOGIN[LOGIN.index("    refresh:") :]
+    login = LOGIN.removesuffix(renew).replace("save_to: upload", "save_to: [upload, other]")
+    both = UPLOAD + renew + UPLOAD.replace("upload:", "other:") + renew
+    told = problems(examined, HEAD + both + login)
+    [shared] = [one for one in told if "save_to" in one]
+    assert shared.partition("save_to[1]: ")[2] == (
+        "'other' would spend the same ACCESS_TOKEN, which may work only once; "
+        "let one of them alone refresh with ACCESS_TOKEN"
+    )
+    own = login.replace("{ACCESS_TOKEN: ", "{TOKEN: ") + "    token: '{{ TOKEN }}'\n"
+    assert not any("save_to" in one for one in problems(examined, HEAD + both + own))
+
+
+@pytest.mark.parametrize(("first", "is_told"), [("the-first-one", True), ('""', False)])
+def test_a_first_value_that_every_run_sends_again_is_doubted(examined: Examine, first: str, is_told: bool) -> None:
+    once = f"""\
+  login:
+    kind: workflow
+    variables: {{ACCESS_TOKEN: {first}}}
+    save_to: upload
+    steps:
+      - name: renew
+        request: {{url: https://auth.example/renew, form: {{token: "{{{{ ACCESS_TOKEN }}}}"}}}}
+        extract: {{ACCESS_TOKEN: {{from: json, path: token}}}}
+"""
+    told = problems(examined, HEAD + UPLOAD + once)
+    sentence = (
+        "every run sends this ACCESS_TOKEN again, and not the one that the reply before brought; "
+        "if it works only once, write steps that send the new one under `refresh`"
+    )
+    assert [one.partition("variables.ACCESS_TOKEN: ")[2] for one in told] == [sentence] * is_told
+
+
 def test_what_users_bring_stays_with_them(examined: Examine) -> None:
     users = "users: {identity_secret: 0123456789abcdef0123456789abcdef}\n"
     told = problems(examined, users + HEAD + UPLOAD + LOGIN.replace("{USER: me}", "{}\n    per_user: true"))
