@@ -55,7 +55,8 @@ class Handles:
             RequestInvalidError: this is none, or it is too old.
         """
         try:
-            sealed = base64.b64decode(text[:_LONGEST].encode("ascii") + b"==", altchars=b"-_", validate=True)
+            padded = text[:_LONGEST].encode("ascii") + b"=" * (-len(text) % 4)
+            sealed = base64.b64decode(padded, altchars=b"-_", validate=True)
             user, scope, until = json.loads(self._seal.open(sealed, _CONTEXT))
         except (SealError, UnicodeEncodeError, binascii.Error):
             raise RequestInvalidError("this link is not valid") from None
