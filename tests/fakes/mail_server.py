@@ -8,6 +8,7 @@ import asyncio
 import email
 import re
 import ssl
+import warnings
 from email.message import EmailMessage
 from email.policy import default
 from types import TracebackType
@@ -64,8 +65,10 @@ class MailServer:
             for session in self._sessions:
                 if isinstance(session.transport, asyncio.WriteTransport):
                     session.transport.abort()
+            self._sessions.clear()
             self._server = None
-            await asyncio.sleep(0)
+            for _ in range(3):  # what was cut is closed in the next turns of the loop
+                await asyncio.sleep(0)
 
     async def letter_to(self, address: str, *, count: int = 1) -> EmailMessage:
         """Wait until that many letters for the address are there, and return the last of them."""
@@ -94,15 +97,17 @@ class MailServer:
     def _session(self) -> SMTP:
         self.connections += 1
         starttls = self._context is not None and not self._wrapped
-        session = SMTP(
-            self,
-            hostname="mail.example",
-            tls_context=self._context if starttls else None,
-            require_starttls=starttls,
-            auth_required=self._login,
-            auth_require_tls=starttls,
-            authenticator=self._check,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # it does not know of TLS that began before it did
+            session = SMTP(
+                self,
+                hostname="mail.example",
+                tls_context=self._context if starttls else None,
+                require_starttls=starttls,
+                auth_required=self._login,
+                auth_require_tls=starttls,
+                authenticator=self._check,
+            )
         self._sessions.append(session)
         return session
 
