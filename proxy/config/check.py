@@ -49,6 +49,7 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
     for name, route in config.routes.items():
         yield from _names_of(name, route, known)
         yield from _same_place(name, route, config.credentials)
+        yield from _signed_again(name, route, config.credentials)
         yield from _upstream(name, route)
         yield from _methods(name, route)
     for loc, message, value in workflow_flaws(config.credentials, known["credentials"]):
@@ -165,6 +166,21 @@ def _same_place(name: str, route: RouteSettings, known: Mapping[str, CredentialS
                     f"{{value}} goes into the {place[0]} {place[1]}, and {other} does too; change the inject of one",
                     credential,
                 )
+
+
+def _signed_again(name: str, route: RouteSettings, known: Mapping[str, CredentialSettings]) -> Iterator[Flaw]:
+    """Find what changes the address that another one has signed."""
+    signed = False
+    for loc, credential in _credentials(name, route):
+        for settings in known[credential].inject if credential in known else ():
+            if settings.signature is not None and signed and settings.signature[1]:
+                yield Flaw(
+                    loc,
+                    "an injector of {value} puts its signature into the address, which one before it has signed; "
+                    "let the one that goes into the query come first",
+                    credential,
+                )
+            signed = signed or settings.signature is not None
 
 
 def _upstream(name: str, route: RouteSettings) -> Iterator[Flaw]:

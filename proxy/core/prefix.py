@@ -24,6 +24,8 @@ class Prefix:
     def __init__(self, headers: RawHeaders, given: bytes | None) -> None:
         self._headers = headers
         self._given = given
+        self.is_given_up = False
+        """True: a search in it took too long. No other is begun: many slow rules shall hold nobody up for longer."""
 
     @cached_property
     def plain(self) -> bytes | None:

@@ -152,7 +152,7 @@ class _Rule:
     def fits_body(self, body: Prefix) -> bool:
         if self._path is not None and not self._fits_json(self._path, body.document):
             return False
-        return self._pattern is None or (body.text is not None and _is_found(self._pattern, body.text))
+        return self._pattern is None or _is_found(self._pattern, body)
 
     def _fits_json(self, path: JsonPath, document: Any) -> bool:
         found = [] if document is prefix.UNREADABLE else path.find(document)
@@ -207,10 +207,13 @@ class Rejection:
         return PASSED
 
 
-def _is_found(pattern: Pattern, text: str) -> bool:
+def _is_found(pattern: Pattern, body: Prefix) -> bool:
+    if body.text is None or body.is_given_up:
+        return False
     try:
-        return pattern.search(text) is not None
+        return pattern.search(body.text) is not None
     except PatternTimeoutError:
+        body.is_given_up = True
         return False
 
 

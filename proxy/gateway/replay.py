@@ -6,6 +6,7 @@ unchanged. The replay is lost, and the answer says so, when the body has outgrow
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable
 from functools import partial
 from typing import Final
@@ -29,6 +30,7 @@ TOO_LARGE: Final = b'Proxy-Status: countersign; details="the body was too large 
 TOO_OFTEN: Final = "renewed_too_often"
 """The reason in the log of a refusal that was passed on because its token had been renewed time and again."""
 
+_MOST_TOLD: Final = 1024
 _REPLACED: Final = frozenset({RenewalOutcome.RENEWED, RenewalOutcome.SUPERSEDED})
 
 
@@ -39,8 +41,8 @@ class Sender:
         self._runtime = runtime
         self._clock: Clock = runtime.clock
         self._events = events
-        self._rejected_again: dict[str, list[str]] = {}
-        """By route, the fingerprints of the tokens that were told of last; the tokens themselves are not kept alive."""
+        self._told: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        """Routes with fingerprints of tokens that were told of last; the tokens themselves are not kept alive."""
 
     async def send(self, request: Request) -> Exchange:
         """Return the exchange whose answer is the caller's: the first one, or the replay's.
@@ -154,9 +156,11 @@ class Sender:
 
     def _tell_once(self, plan: RoutePlan, signature: Signature) -> None:
         """Record that new tokens were rejected as well: once for each, however many requests meet it."""
-        fingerprints = [held.token.value.fingerprint() for held in signature]
-        if self._rejected_again.get(plan.name) != fingerprints:
-            self._rejected_again[plan.name] = fingerprints
+        about = (plan.name, *(held.token.value.fingerprint() for held in signature))
+        if about not in self._told:
+            self._told[about] = None
+            if len(self._told) > _MOST_TOLD:
+                self._told.popitem(last=False)
             self._events.record("warning", EventName.REJECTED_AGAIN, route=plan.name, credential=plan.credentials)
 
     def _give_up(self, request: Request, refused: Tokens) -> None:

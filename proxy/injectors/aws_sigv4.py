@@ -58,6 +58,11 @@ class AwsSigv4Settings(InjectorSettings):
         return keys if self.session_token is None else (*keys, self.session_token)
 
     @property
+    def signature(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return what it adds."""
+        return self.adds
+
+    @property
     def masked(self) -> Self:
         """Return it with the token alone for all its keys."""
         keys = dict.fromkeys(("access_key_id", "secret_access_key"), THE_TOKEN)
@@ -125,7 +130,7 @@ class Sigv4Signer:
         """Return that the body's hash must be known, where it is signed."""
         settings = self._settings
         is_s3 = settings.service in S3
-        if self._is_never_signed or (is_s3 and _is_chunked(given)):
+        if self._is_never_signed or (is_s3 and self._may_be_chunked(is_tls) and _is_chunked(given)):
             return frozenset()
         if settings.payload is None and streams and is_s3 and is_tls:
             return frozenset()
@@ -173,11 +178,12 @@ class Sigv4Signer:
     def _payload(self, prepared: Prepared) -> str:
         """Return what stands for the body in what is signed."""
         given = prepared.given.get("X-Amz-Content-SHA256", "")
-        if self._settings.service in S3 and _is_chunked(prepared.given):
+        if self._settings.service in S3 and self._may_be_chunked(prepared.is_tls) and _is_chunked(prepared.given):
             return _CHUNKED
         if given.startswith("STREAMING-"):
             raise UnfitError(
-                "the body is in chunks that the caller signed with a key of its own; have the client send it unsigned"
+                "the body is in chunks that the caller signed with a key of its own, or that nobody signed though this "
+                "route signs bodies; have the client send it whole"
             )
         digest = None if self._is_never_signed else prepared.digests.get("sha256")
         return UNSIGNED if digest is None else digest.hex()
@@ -187,6 +193,10 @@ class Sigv4Signer:
         """Whether no body is signed; a presigned address of S3 leaves it open."""
         settings = self._settings
         return settings.payload == "unsigned" or (settings.place == "query" and settings.service in S3)
+
+    def _may_be_chunked(self, is_tls: bool) -> bool:
+        """Whether a caller may send chunks that nobody signs: where it is configured so, or TLS keeps them whole."""
+        return self._settings.payload == "unsigned" or (self._settings.payload is None and is_tls)
 
     def _day_key(self, scope: Scope) -> bytes:
         if self._key is None or self._key[0] != scope:

@@ -38,6 +38,11 @@ class InjectorSettings(Settings):
         return ()
 
     @property
+    def signature(self) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+        """Return the headers and the parameters that it signs each request with; None: it signs none."""
+        return None
+
+    @property
     def masked(self) -> Self:
         """Return it without the texts of which a part may be secret, to show where it puts something."""
         return self

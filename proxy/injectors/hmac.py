@@ -98,6 +98,11 @@ class HmacSettings(InjectorSettings):
         return (*self.headers, *header), (*self.parameters, *query)
 
     @property
+    def signature(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return what it adds."""
+        return self.adds
+
+    @property
     def masked(self) -> Self:
         """Return it with the token alone as its key."""
         return self.model_copy(update={"key": None, "key_encoding": "text"})

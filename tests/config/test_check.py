@@ -87,6 +87,20 @@ def test_a_problem_between_sections_is_an_error_at_its_place(
     assert message in problem.message
 
 
+IN_HEADER = "{kind: hmac, sign: '{{ QUERY }}', header: X-Sig}"
+IN_QUERY = "{kind: hmac, sign: '{{ PATH }}', query: sig}"
+
+
+def signing(*injectors: str) -> str:
+    return replaced("    kind: text\n", f"    kind: text\n    inject: [{', '.join(injectors)}]\n")
+
+
+def test_what_is_signed_is_not_changed_by_the_next_signature(examined: Examine) -> None:
+    (problem,) = examined(signing(IN_HEADER, IN_QUERY)).errors
+    assert "let the one that goes into the query come first" in problem.message
+    assert not examined(signing(IN_QUERY, IN_HEADER)).errors
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -366,3 +366,15 @@ def test_a_rule_that_says_nothing_or_something_wrong_is_refused_with_the_remedy(
 
 def test_a_search_that_was_given_up_is_no_evidence() -> None:
     assert not rejects(rules_of({"text": "(a|aa)+$"}), 200, body=b"a" * 60 + b"b")
+
+
+def test_many_slow_rules_hold_nobody_up_for_longer_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[Pattern] = []
+
+    def slow(pattern: Pattern, text: str) -> None:
+        searched.append(pattern)
+        raise PatternTimeoutError(text)
+
+    monkeypatch.setattr(Pattern, "search", slow)
+    assert not rejects(rules_of(*({"text": f"slow {n}"} for n in range(20))), 200, body=b"x")
+    assert len(searched) == 1

@@ -124,8 +124,17 @@ def test_unsigned_chunks_of_a_client_of_s3_go_on_as_such() -> None:
 
 def test_chunks_that_the_caller_signed_itself_are_refused() -> None:
     given = CIMultiDict({"X-Amz-Content-SHA256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"})
-    with pytest.raises(UnfitError, match="have the client send it unsigned"):
+    with pytest.raises(UnfitError, match="have the client send it whole"):
         signer(**S3).sign(prepared_of(given=given))
+
+
+def test_no_caller_switches_the_signing_of_bodies_off() -> None:
+    given = CIMultiDict({"X-Amz-Content-SHA256": CHUNKS})
+    one = signer(**S3, payload="signed")
+    assert one.wants(given, streams=True, is_tls=True) == {"sha256"}
+    assert signer(**S3).wants(given, streams=True, is_tls=False) == {"sha256"}
+    with pytest.raises(UnfitError, match="though this route signs bodies"):
+        one.sign(prepared_of(given=given))
 
 
 def test_temporary_keys_come_with_the_token() -> None:
