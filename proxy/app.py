@@ -44,6 +44,7 @@ from proxy.tokens.vault import Vault
 from proxy.tokens.webhook import Webhook
 from proxy.tokens.workshop import Workshop
 from proxy.users.people import People
+from proxy.users.push import Pushes
 from proxy.users.registry import Registry
 from proxy.users.verification import Verifications
 
@@ -81,6 +82,7 @@ class App:
         self.verifications = Verifications(documents, self.registry, self.seal, self.clock, self.store.listen)
         self.endpoint = Endpoint(self.clock)
         self.workshop = Workshop(
+        self.pushes = Pushes(lambda: self.sources, self.endpoint, self.runtime, self.events)
             self.endpoint,
             self.vault,
             self.seal.derive("identity"),
@@ -169,6 +171,8 @@ class App:
         people = People(config.users, self.registry, self.endpoint, self.runtime)
         if config.users.mail is not None:
             people.let_verify(self.verifications, config.users.mail, self.runtime, self.events, self.metrics)
+        people.let_push(self.pushes)
+        people.let_sign_in(self.sign_ins)
         return people
 
     async def reload(self) -> None:

@@ -146,6 +146,15 @@ class UserTokenMissingError(ProxyError):
     proxy_error = "http_request_denied"
 
 
+class UserTokenRefusedError(ProxyError):
+    """A token that was pushed for a user is not accepted; says why. The one before it stays."""
+
+    code = "user-token-refused"
+    status = 422
+    title = "The user's token is not accepted"
+    proxy_error = "http_request_denied"
+
+
 class VerificationRequiredError(ProxyError):
     """The route wants a fresh proof of the user's mailbox; says where it is given."""
 

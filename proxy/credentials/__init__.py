@@ -13,6 +13,7 @@ from proxy.credentials.refresh_token import RefreshToken
 from proxy.credentials.text import Text
 from proxy.credentials.token_exchange import TokenExchange
 from proxy.credentials.workflow import Workflow
+from proxy.credentials.user_token import UserToken
 
 KINDS: Final[Table[type[Credential]]] = Table(
     "proxy.credentials",
@@ -28,3 +29,4 @@ KINDS: Final[Table[type[Credential]]] = Table(
         "token_exchange": TokenExchange,
     },
 )
+        "user_token": UserToken,

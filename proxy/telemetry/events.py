@@ -45,6 +45,23 @@ class EventName(StrEnum):
     """The upstream refused the token before its time; it is out of use, and a new one is fetched."""
     TOKEN_REVOKED = "token_revoked"  # noqa: S105 - an event, not a password
     """An operator had the token forgotten."""
+    USER_TOKEN_PUSHED = "user_token_pushed"  # noqa: S105 - an event, not a password
+    """A token was pushed for a user, and is in use; `via` says how it came, `fingerprint` which one it is."""
+    USER_TOKEN_REFUSED = "user_token_refused"  # noqa: S105 - an event, not a password
+    """A token that was pushed for a user is bad, `detail` says why; the one before it stays in use."""
+    USER_TOKEN_TAKEN_BACK = "user_token_taken_back"  # noqa: S105 - an event, not a password
+    """A user's token was deleted; requests are told to push a new one."""
+    SIGNED_IN = "signed_in"
+    """Somebody has given access in a browser, and what came of it is in use: the `user`, or whom an operator (`who`)
+    had asked to do it for all requests."""
+    SIGN_IN_REFUSED = "sign_in_refused"
+    """Nothing came of a sign-in, or it was not let begin; what was there before stays in use. `reason`: a link that is
+    not valid (`ticket_invalid`, `ticket_expired`, `ticket_used`), a return that is (`state_used`, `other_browser`,
+    `wrong_issuer`, `wrong_id_token`, `no_code`, `no_token`), the person or the provider (`access_denied`,
+    `provider_refused`), what a token request may fail by (`invalid_grant`…), `misconfigured`, or `store_away`."""
+    SIGNED_OUT = "signed_out"
+    """The access that somebody had given is gone. `outcome` says whether the provider took the tokens back (`revoked`),
+    did not (`failed`, `detail` says why), or cannot be asked to (`not_offered`)."""
     CREDENTIAL_NEEDS_PERSON = "credential_needs_person"
     """A fetch failed in a way that asking again cannot help: somebody has to change something."""
     SAVING_FAILED = "saving_failed"

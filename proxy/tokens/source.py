@@ -111,6 +111,12 @@ class Source:
             return held
         return None
 
+    @property
+    def token(self) -> Token | None:
+        """Return the token that requests get now, if there is one; nothing is counted, and nothing begins."""
+        held = self._hand.held
+        return held.token if held is not None and self._now() < held.expires_at else None
+
     async def obtain(self) -> Held:
         """Return a token that is good now; waits for the flight when there is none.
 

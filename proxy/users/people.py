@@ -14,6 +14,8 @@ from proxy.users.portal import Portal
 from proxy.users.registry import Registry
 from proxy.users.settings import UsersSettings
 from proxy.users.verification import Verifications
+from proxy.users.push import Pushes
+from proxy.users.push_call import push_entry
 from proxy.users.verify import Verify
 
 
@@ -57,6 +59,21 @@ class People:
         """Have codes sent to users, and checked, at a counter of this configuration."""
         settings = self.settings
         per_peer = settings.verification.per_peer
+    def let_push(self, pushes: Pushes) -> None:
+        """Have users' tokens taken there."""
+        self.portal.add(push_entry(pushes, self.identifier, self.registry.person))
+
+    def let_sign_in(self, sign_ins: SignIns) -> None:
+        """Have users sign in at providers, if browsers know where we are."""
+        if self.settings.public_url is not None:
+            self.login = Login(self.settings, sign_ins)
+            self.portal.add(*self.login.entries(), *Callback(self.settings, sign_ins).entries())
+
+    def invite(self, error: LoginRequiredError, person: Person | None) -> None:
+        """Put a link into what the user's request is told, with which they can sign in."""
+        if self.login is not None and person is not None:
+            self.login.invite(error, person)
+
         counter = Counter(mail, per_peer, verifications=verifications, runtime=runtime, events=events, metrics=metrics)
         self.verify = Verify(settings, verifications, counter, self.proven)
         self.portal.add(*self.verify.entries())

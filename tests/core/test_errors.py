@@ -37,6 +37,7 @@ def test_each_code_is_there_once_with_its_status() -> None:
         "user-unproven": 401,
         "login-required": 403,
         "user-token-missing": 403,
+        "user-token-refused": 422,
         "verification-required": 403,
         "verification-limited": 429,
         "code-refused": 403,

@@ -1,0 +1,147 @@
+"""What users push is looked at as a whole, planted in the fleet, and nothing of a bad push counts."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from proxy.core.errors import (
+    DependencyUnavailableError,
+    RequestInvalidError,
+    UserTokenMissingError,
+    UserTokenRefusedError,
+)
+from proxy.stores.base import StoreError
+from proxy.users.push import MOST
+from tests.fakes.pushing import ANN, BEN, PushRoom, push_room
+
+
+@pytest.fixture
+async def here() -> AsyncIterator[PushRoom]:
+    async with push_room() as room:
+        yield room
+
+
+async def test_what_is_pushed_is_used_at_once_on_every_replica_and_by_nobody_else(here: PushRoom) -> None:
+    there = await here.replica().load()
+    with pytest.raises(UserTokenMissingError):
+        await there.used()
+    for number in range(3):
+        token = here.token(iat=here.clock.now(), jti=str(number))
+        taken = await here.pushes.take(ANN, {"crm": token}, via="browser")
+        assert await here.used() == await there.used() == token
+        assert taken["crm"].expires_at == pytest.approx(here.clock.now() + 600)
+        assert token not in repr(taken)
+    with pytest.raises(UserTokenMissingError):
+        await here.used(person=BEN)
+    assert here.told()[1:] == [("user_token_pushed", "crm", "pseudonym-of-ann")] * 3
+
+
+async def test_of_a_push_with_one_bad_token_none_counts_and_what_was_there_stays(here: PushRoom) -> None:
+    before = here.token()
+    await here.pushes.take(ANN, {"crm": before}, via="browser")
+    with pytest.raises(UserTokenRefusedError) as caught:
+        await here.pushes.take(ANN, {"erp": "good", "crm": here.token("ben")}, via="browser")
+    assert caught.value.members == {"credential": "crm"}
+    assert await here.used() == before
+    with pytest.raises(UserTokenMissingError):
+        await here.used("erp")
+    assert here.told()[-1] == ("user_token_refused", "crm", "pseudonym-of-ann")
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [{"shared": "x"}, {"nobody": "x"}, {"crm": 1}, {"crm": None}, ["crm"], None, {str(n): "" for n in range(MOST + 1)}],
+)
+async def test_what_is_no_push_is_refused(here: PushRoom, tokens: Any) -> None:
+    with pytest.raises(RequestInvalidError):
+        await here.pushes.take(ANN, tokens, via="browser")
+
+
+async def test_the_same_push_again_changes_nothing(here: PushRoom) -> None:
+    token = here.token()
+    await here.pushes.take(ANN, {"crm": token, "erp": "opaque"}, via="browser")
+    saves = here.store.asked["save"]
+    again = await here.pushes.take(ANN, {"crm": token, "erp": "opaque"}, via="browser")
+    assert here.store.asked["save"] == saves
+    assert again.keys() == {"crm", "erp"}
+
+
+async def test_an_older_push_that_is_replayed_does_not_take_the_place_of_a_newer_one(here: PushRoom) -> None:
+    older = here.token(iat=here.clock.now() - 10)
+    newer = here.token(iat=here.clock.now())
+    await here.pushes.take(ANN, {"crm": older}, via="browser")
+    await here.pushes.take(ANN, {"crm": newer}, via="browser")
+    with pytest.raises(UserTokenRefusedError, match="issued later"):
+        await here.pushes.take(ANN, {"crm": older}, via="browser")
+    assert await here.used() == newer
+
+
+async def test_one_that_the_api_refused_gives_way_to_any_good_one(here: PushRoom) -> None:
+    older, newer = here.token(iat=here.clock.now() - 10), here.token(iat=here.clock.now())
+    await here.pushes.take(ANN, {"crm": newer}, via="browser")
+    source = await here.sources.pools["crm"].obtain(ANN)
+    renewal = await source.renew(await source.obtain())
+    assert isinstance(renewal.error, UserTokenMissingError)
+    with pytest.raises(UserTokenMissingError, match="rejected"):
+        await here.used()
+    await here.pushes.take(ANN, {"crm": older}, via="browser")
+    assert await here.used() == older
+
+
+async def test_while_the_store_is_away_a_push_is_refused_and_what_was_there_stays(here: PushRoom) -> None:
+    before = here.token()
+    await here.pushes.take(ANN, {"crm": before}, via="browser")
+    here.store.error = StoreError("down")
+    with pytest.raises(DependencyUnavailableError) as caught:
+        await here.pushes.take(ANN, {"crm": here.token(jti="2")}, via="browser")
+    assert caught.value.status == 503
+    with pytest.raises(DependencyUnavailableError):
+        await here.pushes.take(BEN, {"crm": here.token("ben")}, via="browser")
+    assert await here.used() == before
+    here.store.error = None
+    assert await here.used() == before
+    with pytest.raises(UserTokenMissingError):
+        await here.used(person=BEN)
+
+
+async def test_what_was_pushed_survives_a_change_of_settings_and_a_restart(here: PushRoom) -> None:
+    token = here.token()
+    await here.pushes.take(ANN, {"crm": token}, via="browser")
+    changed = {"crm": {"kind": "user_token", "inject": [{"kind": "header", "name": "X-Key"}]}}
+    await here.load(changed)
+    assert await here.used() == token
+    assert await (await here.replica().load(changed)).used() == token
+
+
+async def test_new_settings_count_for_the_next_push(here: PushRoom) -> None:
+    await here.pushes.take(ANN, {"crm": "opaque"}, via="browser")
+    await here.load({"crm": {"kind": "user_token", "verify": {"shape": "jwt"}}})
+    with pytest.raises(UserTokenRefusedError):
+        await here.pushes.take(ANN, {"crm": "opaque-too"}, via="browser")
+
+
+async def test_an_expired_one_is_missing_before_anybody_is_asked(here: PushRoom) -> None:
+    await here.pushes.take(ANN, {"crm": here.token()}, via="browser")
+    await here.clock.advance(seconds=601)
+    with pytest.raises(UserTokenMissingError, match="expired"):
+        await here.used()
+
+
+async def test_one_that_is_taken_back_is_used_no_more_on_any_replica(here: PushRoom) -> None:
+    there = await here.replica().load()
+    await here.pushes.take(ANN, {"crm": here.token(), "erp": "opaque"}, via="admin")
+    await there.used()
+    await here.pushes.take_back(ANN, ("crm",), via="admin")
+    for replica in (here, there):
+        with pytest.raises(UserTokenMissingError):
+            await replica.used()
+        assert await replica.used("erp") == "opaque"
+    assert ("user_token_taken_back", "crm", "pseudonym-of-ann") in here.told()
+    here.store.error = StoreError("down")
+    with pytest.raises(DependencyUnavailableError):
+        await here.pushes.take_back(ANN, ("erp",), via="admin")
+
+
+async def test_credentials_that_users_push_tokens_for_have_names(here: PushRoom) -> None:
+    assert here.pushes.names == ("crm", "erp")
