@@ -59,7 +59,7 @@ class ProxyError(Exception):
     code: ClassVar[str]
     status: ClassVar[int]
     title: ClassVar[str]
-    proxy_error: str
+    proxy_error: str = "http_request_denied"
     """The error type of RFC 9209 §2.3 for the Proxy-Status header."""
     counts: bool = False
     """Whether a route's breaker counts it as a failure of the upstream, or of the way to its token."""
@@ -98,7 +98,6 @@ class CallerUnauthenticatedError(ProxyError):
     code = "caller-unauthenticated"
     status = 401
     title = "The caller has not proved who it is"
-    proxy_error = "http_request_denied"
 
 
 class CallerForbiddenError(ProxyError):
@@ -107,7 +106,6 @@ class CallerForbiddenError(ProxyError):
     code = "caller-forbidden"
     status = 403
     title = "This caller may not use this route"
-    proxy_error = "http_request_denied"
 
 
 class UserRequiredError(ProxyError):
@@ -125,7 +123,6 @@ class UserUnprovenError(ProxyError):
     code = "user-unproven"
     status = 401
     title = "The user has not been proved"
-    proxy_error = "http_request_denied"
 
 
 class LoginRequiredError(ProxyError):
@@ -134,7 +131,6 @@ class LoginRequiredError(ProxyError):
     code = "login-required"
     status = 403
     title = "The user has to sign in"
-    proxy_error = "http_request_denied"
 
 
 class UserTokenMissingError(ProxyError):
@@ -143,7 +139,6 @@ class UserTokenMissingError(ProxyError):
     code = "user-token-missing"
     status = 403
     title = "The user has no valid token"
-    proxy_error = "http_request_denied"
 
 
 class UserTokenRefusedError(ProxyError):
@@ -152,7 +147,6 @@ class UserTokenRefusedError(ProxyError):
     code = "user-token-refused"
     status = 422
     title = "The user's token is not accepted"
-    proxy_error = "http_request_denied"
 
 
 class VerificationRequiredError(ProxyError):
@@ -161,7 +155,6 @@ class VerificationRequiredError(ProxyError):
     code = "verification-required"
     status = 403
     title = "The user has to prove their e-mail address"
-    proxy_error = "http_request_denied"
 
 
 class VerificationLimitedError(ProxyError):
@@ -170,7 +163,6 @@ class VerificationLimitedError(ProxyError):
     code = "verification-limited"
     status = 429
     title = "Too many codes were asked for or tried"
-    proxy_error = "http_request_denied"
 
 
 class CodeRefusedError(ProxyError):
@@ -179,7 +171,6 @@ class CodeRefusedError(ProxyError):
     code = "code-refused"
     status = 403
     title = "This code is not valid"
-    proxy_error = "http_request_denied"
 
 
 class RequestInvalidError(ProxyError):
@@ -281,7 +272,6 @@ class DrainingError(ProxyError):
     code = "draining"
     status = 503
     title = "This proxy is shutting down"
-    proxy_error = "http_request_denied"
 
 
 class OverloadedError(ProxyError):

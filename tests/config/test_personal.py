@@ -60,3 +60,31 @@ def test_what_a_user_brings_is_what_nobody_else_does() -> None:
 def test_a_token_that_is_written_down_is_everybodys(kind: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="has one token, which is written here"):
         Config.model_validate({"credentials": {"mine": {**kind, "per_user": True}}})
+
+
+ROUTE: dict[str, Any] = {
+    "upstream": "https://api.example",
+    "callers": ["app"],
+    "credential": "key",
+    "require": [{"kind": "email_otp"}],
+}
+MAIL = {"host": "mail.example", "from": "no-reply@mail.example"}
+
+
+@pytest.mark.parametrize(
+    ("users", "why"),
+    [
+        (None, "add a section `users`"),
+        ({"identity_secret": SECRET, "mail": MAIL}, "add `public_url`"),
+        ({"identity_secret": SECRET, "public_url": "https://proxy.example"}, "add `mail`"),
+    ],
+)
+def test_a_route_that_wants_codes_needs_users_a_page_and_mail(users: dict[str, Any] | None, why: str) -> None:
+    ((loc, message),) = found(users=users, routes={"billing": ROUTE})
+    assert loc == ("routes", "billing", "require")
+    assert why in message
+
+
+def test_with_all_of_them_codes_can_be_sent() -> None:
+    users = {"identity_secret": SECRET, "public_url": "https://proxy.example", "mail": MAIL}
+    assert found(users=users, routes={"billing": ROUTE}) == []

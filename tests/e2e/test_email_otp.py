@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.fakes import redis
-from tests.fakes.mailboxes import World, mailboxes, proven
+from tests.fakes.mailboxes import World, mailboxes
 from tests.fakes.world import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
@@ -186,9 +186,9 @@ def without_id(document: dict[str, str]) -> dict[str, str]:
 async def test_a_handle_of_somebody_else_beside_a_proof_is_refused(world: World) -> None:
     mia, ned = await world.user("mia"), await world.user("ned")
     handle = await world.handle(mia)
-    for told in (await world.start(handle, **proven(ned)), await world.check(handle, WRONG, **proven(ned))):
+    for told in (await world.start(handle, as_user=ned), await world.check(handle, WRONG, as_user=ned)):
         assert (told.status, told.code) == (401, "user-unproven")
-    assert (await world.start(handle, **proven(mia))).status == 202
+    assert (await world.start(handle, as_user=mia)).status == 202
 
 
 @pytest.mark.parametrize("handle", ["", "x", "A" * 80, "é", "A" * 9000, "..%2f"])

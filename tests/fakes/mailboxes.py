@@ -113,13 +113,13 @@ class World:
         """Send a request on behalf of the user."""
         return await self._told("GET", f"/{route}/x", replica, headers=proven(user))
 
-    async def start(self, handle: str, *, replica: int = 0, **headers: str) -> Told:
+    async def start(self, handle: str, *, replica: int = 0, as_user: str = "") -> Told:
         """Ask for a code."""
-        return await self._call("start", {"handle": handle}, replica, headers)
+        return await self._call("start", {"handle": handle}, replica, as_user)
 
-    async def check(self, handle: str, code: str, *, replica: int = 0, **headers: str) -> Told:
+    async def check(self, handle: str, code: str, *, replica: int = 0, as_user: str = "") -> Told:
         """Come with a code."""
-        return await self._call("check", {"handle": handle, "code": code}, replica, headers)
+        return await self._call("check", {"handle": handle, "code": code}, replica, as_user)
 
     async def handle(self, user: str, route: str = "billing") -> str:
         """Be refused, and return the handle from the refusal."""
@@ -127,7 +127,8 @@ class World:
         assert told.code == "verification-required", told
         return str(told.document["handle"])
 
-    async def _call(self, verb: str, document: dict[str, str], replica: int, headers: dict[str, str]) -> Told:
+    async def _call(self, verb: str, document: dict[str, str], replica: int, as_user: str) -> Told:
+        headers = proven(as_user) if as_user else {}
         return await self._told("POST", f"/.countersign/verify/{verb}", replica, json=document, headers=headers)
 
     async def _told(self, method: str, path: str, replica: int, **options: Any) -> Told:

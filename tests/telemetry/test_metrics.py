@@ -29,7 +29,7 @@ def busy() -> Metrics:
     credential.lock_wait(0.01)
     metrics.store_errors("load")
     metrics.config_reloaded("refused", 1_800_000_100.0)
-    metrics.verifications("passed")
+    metrics.verifications("verified")
     return metrics
 
 

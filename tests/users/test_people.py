@@ -15,9 +15,11 @@ from proxy.stores.documents import Documents
 from proxy.stores.memory import Memory, MemorySettings
 from proxy.users.identity import user_hash
 from proxy.users.people import People
+from proxy.users.portal import Call
 from proxy.users.registry import Registry
 from proxy.users.settings import UsersSettings
 from tests.fakes.clock import FakeClock
+from tests.fakes.code_room import CodeRoom
 from tests.fakes.heads import head_of
 
 SECRET: Final = Secret("0123456789abcdef0123456789abcdef")
@@ -55,3 +57,20 @@ async def test_without_a_proof_only_a_caller_that_acts_for_users_is_believed(peo
     person = people.known(named, BACKEND)
     assert person is not None
     assert person.id == "ann"
+
+
+async def test_a_call_proves_a_user_or_claims_nobody(people: People) -> None:
+    assert await people.proven(head_of(headers=PROVEN)) == "ann"
+    assert await people.proven(head_of()) is None
+    for claim in (("X-Countersign-User", "ann"), ("X-Countersign-User-Token", "a.b.c")):
+        with pytest.raises(UserUnprovenError):
+            await people.proven(head_of(headers=(claim,)))
+
+
+async def test_users_can_be_verified_once_there_is_a_desk(people: People) -> None:
+    async with CodeRoom() as room:
+        assert room.settings.mail is not None
+        people.let_verify(room.verifications, room.settings.mail, room.runtime, room.events, room.metrics)
+        assert people.verify is not None
+        answer = await people.portal.answer(Call(head_of("/.countersign/verify")))
+        assert answer.status == 400
