@@ -46,6 +46,7 @@ from proxy.tokens.workshop import Workshop
 from proxy.users.people import People
 from proxy.users.push import Pushes
 from proxy.users.registry import Registry
+from proxy.users.sign_ins import sign_ins
 from proxy.users.verification import Verifications
 
 LANDING: Final = 125.0
@@ -81,8 +82,8 @@ class App:
         self.registry = Registry(documents, self.seal.derive("users"))
         self.verifications = Verifications(documents, self.registry, self.seal, self.clock, self.store.listen)
         self.endpoint = Endpoint(self.clock)
-        self.workshop = Workshop(
         self.pushes = Pushes(lambda: self.sources, self.endpoint, self.runtime, self.events)
+        self.workshop = Workshop(
             self.endpoint,
             self.vault,
             self.seal.derive("identity"),
@@ -91,6 +92,7 @@ class App:
             self.events,
             _remembered(self.config),
         )
+        self.sign_ins = sign_ins(lambda: self.sources, self.registry, documents, self.seal, self.workshop)
         self.webhook = Webhook(self.config.events.webhook, self.runtime, self.endpoint, self.events, self.metrics)
         self.events.follow(self.webhook.hear)
         self.recorder = Recorder(self.clock, self.metrics.route(UNMATCHED), logs.requests)
@@ -169,10 +171,10 @@ class App:
         if config.users is None or (self.graph.people is not None and self.graph.people.settings == config.users):
             return None if config.users is None else self.graph.people
         people = People(config.users, self.registry, self.endpoint, self.runtime)
-        if config.users.mail is not None:
-            people.let_verify(self.verifications, config.users.mail, self.runtime, self.events, self.metrics)
         people.let_push(self.pushes)
         people.let_sign_in(self.sign_ins)
+        if config.users.mail is not None:
+            people.let_verify(self.verifications, config.users.mail, self.runtime, self.events, self.metrics)
         return people
 
     async def reload(self) -> None:

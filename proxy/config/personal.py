@@ -20,9 +20,21 @@ def personal_flaws(config: Config) -> Iterator[Found]:
     elif not (config.users.identity_secret or config.users.issuers or _trusted(config)):
         why = "no user can prove who they are; give an identity_secret or an issuer, or let a caller act for users"
         yield ("users",), f"{why}: `acts_for: any`"
+    yield from _nowhere_to_sign_in(config)
     for name, route in config.routes.items():
         if route.require and (missing := _missing(config)):
             yield ("routes", name, "require"), missing
+
+
+def _nowhere_to_sign_in(config: Config) -> Iterator[Found]:
+    """Yield credentials that need a browser, where nothing says how browsers reach us."""
+    for name, settings in config.credentials.items():
+        if settings.signs_in and (config.users is None or config.users.public_url is None):
+            section = "a section `users` with a `public_url`" if config.users is None else "`public_url` to `users`"
+            yield (
+                ("credentials", name),
+                f"people sign in for it in a browser, and no browser would find us; add {section}",
+            )
 
 
 def _missing(config: Config) -> str:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from proxy.core.kinds import Table
+from proxy.credentials.authorization_code import AuthorizationCode
 from proxy.credentials.base import Credential
 from proxy.credentials.basic import Basic
 from proxy.credentials.client_credentials import ClientCredentials
@@ -12,8 +13,8 @@ from proxy.credentials.password import Password
 from proxy.credentials.refresh_token import RefreshToken
 from proxy.credentials.text import Text
 from proxy.credentials.token_exchange import TokenExchange
-from proxy.credentials.workflow import Workflow
 from proxy.credentials.user_token import UserToken
+from proxy.credentials.workflow import Workflow
 
 KINDS: Final[Table[type[Credential]]] = Table(
     "proxy.credentials",
@@ -25,8 +26,9 @@ KINDS: Final[Table[type[Credential]]] = Table(
         "client_credentials": ClientCredentials,
         "password": Password,
         "refresh_token": RefreshToken,
+        "authorization_code": AuthorizationCode,
         "jwt_bearer": JwtBearer,
         "token_exchange": TokenExchange,
+        "user_token": UserToken,
     },
 )
-        "user_token": UserToken,

@@ -86,6 +86,11 @@ class CredentialSettings(Settings):
         """Return True when a fetch needs what the one before it brought, and may use it up."""
         return False
 
+    @property
+    def signs_in(self) -> bool:
+        """Return True when a person gives access in a browser, by the login page of this proxy."""
+        return False
+
     @model_validator(mode="after")
     def _is_personal_if_it_can_be(self) -> Self:
         if self.per_user and not self.can_be_personal:

@@ -8,6 +8,7 @@ led to was no token endpoint, it is asked for at the next fetch. Who asks meanwh
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -40,6 +41,14 @@ class Place:
     """None: the configuration does not say."""
     methods: frozenset[str] = frozenset()
     """How clients may prove themselves there, in the words of RFC 8414; empty: nobody says."""
+    authorization_url: str = ""
+    """Where a person is asked; empty: nobody says."""
+    revocation_url: str = ""
+    """Where tokens are given back (RFC 7009); empty: nowhere."""
+    jwks_url: str = ""
+    """Where the issuer's public keys are; empty: nobody says."""
+    names_itself: bool = False
+    """The issuer says who it is when it sends a person back (RFC 9207 §3)."""
 
 
 class Places(Protocol):
@@ -60,8 +69,8 @@ class FixedPlace:
 
     requests = 0
 
-    def __init__(self, token_url: str) -> None:
-        self._place = Place(token_url)
+    def __init__(self, place: Place) -> None:
+        self._place = place
 
     async def find(self) -> Place:
         """Return it."""
@@ -133,23 +142,34 @@ class Discovery:
             named = _shown(document.get("issuer"))
             raise TokenRequestError(Symptom.DISCOVERY, f"the metadata of the issuer name another one{named}")
         aliases = document.get("mtls_endpoint_aliases")
-        alias = aliases.get("token_endpoint") if self._mutual and isinstance(aliases, dict) else None
+        places = {**document, **(aliases if self._mutual and isinstance(aliases, dict) else {})}
         methods = document.get("token_endpoint_auth_methods_supported")
         return Place(
-            self._checked(alias or document.get("token_endpoint")),
+            self._checked("token_endpoint", places),
             self._issuer,
             frozenset(one for one in methods if isinstance(one, str)) if isinstance(methods, list) else frozenset(),
+            authorization_url=self._usable("authorization_endpoint", places),
+            revocation_url=self._usable("revocation_endpoint", places),
+            jwks_url=self._usable("jwks_uri", places),
+            names_itself=document.get("authorization_response_iss_parameter_supported") is True,
         )
 
-    def _checked(self, url: object) -> str:
+    def _usable(self, name: str, places: Mapping[str, Any]) -> str:
+        """Return an address that not every client needs; empty: there is none that could be used."""
+        with suppress(TokenRequestError):
+            return self._checked(name, places)
+        return ""
+
+    def _checked(self, name: str, places: Mapping[str, Any]) -> str:
+        url = places.get(name)
         if not isinstance(url, str):
-            raise TokenRequestError(Symptom.DISCOVERY, "the metadata of the issuer name no `token_endpoint`")
+            raise TokenRequestError(Symptom.DISCOVERY, f"the metadata of the issuer name no `{name}`")
         try:
             check_address(url)
         except ValueError:
-            raise TokenRequestError(Symptom.DISCOVERY, "the `token_endpoint` of the issuer is no address") from None
+            raise TokenRequestError(Symptom.DISCOVERY, f"the `{name}` of the issuer is no address") from None
         if is_plain_http(url) and not self._plain:
-            raise TokenRequestError(Symptom.DISCOVERY, "the `token_endpoint` of the issuer is not https")
+            raise TokenRequestError(Symptom.DISCOVERY, f"the `{name}` of the issuer is not https")
         return url
 
 

@@ -19,6 +19,8 @@ from proxy.net.refusal import refusal
 
 REFRESH_TOKEN: Final = "refresh_token"  # noqa: S105 - a name, not a password
 """The parameter, the member of a reply and the variable of a token: one word for all three."""
+ID_TOKEN: Final = "id_token"  # noqa: S105 - a name, not a password
+"""The member of a reply, and the variable of a token."""
 TOKEN_TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,19}")
 """The name of a token's type."""
 _SHOWN_TYPE: Final = re.compile(r"[A-Za-z_-]{1,20}")
@@ -32,15 +34,17 @@ class GrantReader:
     """Reads the replies to one client's requests.
 
     `types` are the names of token types that are as good as Bearer, in any case; `requested` is the type of token that
-    was asked for in an exchange (RFC 8693 §2.2.1), or empty.
+    was asked for in an exchange (RFC 8693 §2.2.1), or empty. `identifies`: a person has just signed in, and what the
+    reply says of them goes with the token, too.
     """
 
-    def __init__(self, types: frozenset[str], requested: str = "") -> None:
+    def __init__(self, types: frozenset[str], requested: str = "", *, identifies: bool = False) -> None:
         self.usual = TokenReader(_at("access_token"), _EXPIRY)
         self._undated = TokenReader(_at("access_token"), None)
-        self._secret_places = tuple(make_extractor(_at(name)) for name in ("access_token", REFRESH_TOKEN, "id_token"))
+        self._secret_places = tuple(make_extractor(_at(name)) for name in ("access_token", REFRESH_TOKEN, ID_TOKEN))
         self._types = {"bearer", *map(str.lower, types)}
         self._requested = requested
+        self._identifies = identifies
 
     def secrets_in(self, reply: Reply) -> frozenset[str]:
         """Return the tokens in the reply."""
@@ -61,6 +65,8 @@ class GrantReader:
         successor = document.get(REFRESH_TOKEN)
         kept = Secret(successor) if isinstance(successor, str) and successor else spent
         variables = NO_VARIABLES if kept is None else {REFRESH_TOKEN: kept}
+        if self._identifies and isinstance(said := document.get(ID_TOKEN), str):
+            variables = {**variables, ID_TOKEN: Secret(said)}
         try:
             self._check(subject, document)
             return self.usual.read(subject, reply, variables)

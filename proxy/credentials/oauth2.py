@@ -22,9 +22,10 @@ from proxy.credentials.request import check_address, is_plain_http
 from proxy.net.endpoint import Endpoint, EndpointRequest
 from proxy.net.tls import TlsSettings
 
-_OURS: Final = frozenset(
+OURS: Final = frozenset(
     {"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope"}
 )
+"""Parameters that are ours to send."""
 _MOVED: Final = frozenset({Symptom.NOT_FOUND, Symptom.METHOD, Symptom.REDIRECT})
 """What an address answers that is no token endpoint any more."""
 _REFUSED: Final = frozenset({Symptom.INVALID_CLIENT, Symptom.INVALID_GRANT})
@@ -57,6 +58,17 @@ class OAuth2Settings(ClientSettings):
         """Return who is asked: the address of the token endpoint, or the issuer."""
         return self.token_url or self.issuer or ""
 
+    @property
+    def place(self) -> Place:
+        """Return what is configured of the place where tokens are asked for."""
+        return Place(self.token_url or "")
+
+    @property
+    def sent_along(self) -> Mapping[str, tuple[str, ...]]:
+        """Return what every token request says beside the grant."""
+        more = {name: rendered(values) for name, values in self.parameters.items()}
+        return {"scope": (self.scope,), **more}
+
     @model_validator(mode="after")
     def _safe_and_complete(self) -> Self:
         if (self.token_url is None) is (self.issuer is None):
@@ -66,7 +78,7 @@ class OAuth2Settings(ClientSettings):
             raise ValueError(f"{word} is not https; secrets would travel readable unless `allow_plain_http: true`")
         if self.proof == "mtls" and (self.tls is None or self.tls.certificate is None):
             raise ValueError("client_auth: mtls does not go without a certificate; name its file under tls.certificate")
-        if taken := sorted(self.parameters.keys() & (_OURS | self.parameters_of_the_grant)):
+        if taken := sorted(self.parameters.keys() & (OURS | self.parameters_of_the_grant)):
             raise ValueError(f"parameters: {taken[0]} is sent anyway; take it out")
         return self
 
@@ -90,15 +102,16 @@ class OAuth2(Credential):
         signs: bool = False,
         types: frozenset[str] = frozenset(),
         requested: str = "",
+        identifies: bool = False,
     ) -> None:
-        """Make a client; `signs`: its grant does, too; `types` and `requested` are those of `GrantReader`."""
+        """Make a client; `signs`: its grant does, too; what follows is that of `GrantReader`."""
         super().__init__(name, settings, endpoint, clock)
         self._client = settings
         self._places = _places(settings, endpoint, clock)
         self._prove = prover(settings)
         self._signs = signs or settings.proof in {"private_key_jwt", "client_secret_jwt"}
         self._issuer_clock = IssuerClock(clock)
-        self._reading = GrantReader(types | {settings.token_type}, requested)
+        self._reading = GrantReader(types | {settings.token_type}, requested, identifies=identifies)
         self.reader = self._reading.usual
         self.longest_try = settings.timeout * (1 + self._signs + self._places.requests)
 
@@ -107,20 +120,27 @@ class OAuth2(Credential):
         return self._reading.secrets_in(reply)
 
     async def exchange(
-        self, grant: Grant, *, assertion: Assertion | None = None, refresh_token: Secret | None = None
+        self,
+        grant: Grant,
+        *,
+        assertion: Assertion | None = None,
+        refresh_token: Secret | None = None,
+        once: bool = False,
     ) -> Token:
         """Return the token that the endpoint gives for the grant: its parameters, `grant_type` among them.
 
         The token's variables hold the refresh token of the reply. With `refresh_token`, the grant spends that one: it
         is not sent twice when it may have been spent, and is kept where the reply brings no other (RFC 6749 §6).
+        `once`: the grant is spent without that; it is not sent twice either.
 
         Raises:
             TokenRequestError: it gives none that can be used.
         """
         place = await self._places.find()
+        spends = once or refresh_token is not None
 
         def write() -> EndpointRequest:
-            return self._request(grant, place, assertion, spends=refresh_token is not None)
+            return self._request(grant, place, assertion, spends=spends)
 
         try:
             return await self._ask(write(), refresh_token)
@@ -128,7 +148,7 @@ class OAuth2(Credential):
             moved = await self._places.find() if error.symptom in _MOVED and self._places.forget() else place
             if moved != place:
                 place = moved
-            elif not self._signs or not self._is_about_time(error, refresh_token):
+            elif not self._signs or not self._is_about_time(error, spends=spends):
                 raise _explained(error, place, self._client) from None
             else:
                 return await self._ask_in_time(write, error, refresh_token)
@@ -137,9 +157,9 @@ class OAuth2(Credential):
     async def _ask(self, request: EndpointRequest, spent: Secret | None) -> Token:
         return self._reading.read(request.subject, await self.endpoint.call(request), spent)
 
-    def _is_about_time(self, error: TokenRequestError, spent: Secret | None) -> bool:
+    def _is_about_time(self, error: TokenRequestError, *, spends: bool) -> bool:
         """Return True when our assertion may have been refused for its date, and nothing was spent for that."""
-        refused = {Symptom.INVALID_CLIENT} if spent else _REFUSED
+        refused = {Symptom.INVALID_CLIENT} if spends else _REFUSED
         return error.symptom in refused and self._issuer_clock.is_contradicted_by(error.clock_offset)
 
     async def _ask_in_time(
@@ -159,9 +179,7 @@ class OAuth2(Credential):
         occasion = Occasion(place.token_url, place.issuer, self._issuer_clock.now())
         headers, proof = self._prove(occasion)
         asserted = assertion(occasion) if assertion else {}
-        fields: list[tuple[str, str | tuple[str, ...]]] = [*grant.items(), *asserted.items(), ("scope", client.scope)]
-        fields += [(name, rendered(values)) for name, values in client.parameters.items()]
-        body = written((*fields, *proof.items()))
+        body = written((*grant.items(), *asserted.items(), *client.sent_along.items(), *proof.items()))
         again = partial(self._request, grant, place, assertion, spends=spends) if self._signs else None
         lines = (("Content-Type", "application/x-www-form-urlencoded"), *headers.items())
         return EndpointRequest(
@@ -171,7 +189,7 @@ class OAuth2(Credential):
 
 def _places(settings: OAuth2Settings, endpoint: Endpoint, clock: Clock) -> Places:
     if settings.issuer is None:
-        return FixedPlace(settings.provider)
+        return FixedPlace(settings.place)
     question = EndpointRequest("GET", settings.issuer, timeout=settings.timeout, tls=settings.tls)
     return Discovery(question, endpoint, clock, plain=settings.allow_plain_http, mutual=settings.proof == "mtls")
 

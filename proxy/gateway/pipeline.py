@@ -16,6 +16,7 @@ from proxy.core.errors import (
     CircuitOpenError,
     DrainingError,
     InternalError,
+    LoginRequiredError,
     ProxyError,
     RequestInvalidError,
     RouteNotFoundError,
@@ -116,6 +117,10 @@ class Pipeline:
             if body.whole is None and body.is_small:
                 await body.gather()
             await self._carry(Request(plan, signer, inbound, head, principal, body, trace))
+        except LoginRequiredError as error:
+            if graph.people is not None:
+                graph.people.invite(error, trace.person)
+            raise
         finally:
             plan.metrics.in_flight -= 1
             body.close()
@@ -225,7 +230,7 @@ async def _personal(graph: Graph, plan: RoutePlan, head: RequestHead, principal:
     if graph.people is None:
         raise InternalError
     person = graph.people.known(head, principal) or await graph.people.find(head, principal)
-    trace.user = person.pseudonym
+    trace.user, trace.person = person.pseudonym, person
     if plan.requirements:
         await require(graph.people, person, plan.requirements)
     return plan.signer or plan.signers.current(person) or await plan.signers.obtain(person)

@@ -14,6 +14,7 @@ from proxy.core.errors import RequestInvalidError
 from proxy.core.message import Injection, RequestHead
 from proxy.core.origin import Origin
 from proxy.core.principal import Principal
+from proxy.users.browser import OURS
 from proxy.users.identity import HEADERS as USER_HEADERS
 
 PSEUDONYM: Final = f"countersign-{secrets.token_hex(4)}"
@@ -127,12 +128,12 @@ class Preparer:
             lowered = name.lower()
             if lowered in drops or (b"_" in lowered and lowered.replace(b"_", b"-") in drops):
                 continue  # a server that turns `-` into `_` must not find the caller's copy either
-            if injection.cookies and lowered == b"cookie":
+            if lowered == b"cookie" and (injection.cookies or _OURS in value):
                 cookies.append(_without_cookies(value, injection.cookie_names))
             else:
                 parts += (name, b": ", value, b"\r\n")
-        if injection.cookies:
-            cookies += [b"%s=%s" % cookie for cookie in injection.cookies]
+        cookies += [b"%s=%s" % cookie for cookie in injection.cookies]
+        if any(cookies):
             parts += (b"Cookie: ", b"; ".join(filter(None, cookies)), b"\r\n")
 
     def _dropped(self, injection: Injection, principal: Principal) -> frozenset[bytes]:
@@ -153,6 +154,7 @@ class Preparer:
         return b"Via: " + given + b", 1.1 " + PSEUDONYM.encode("ascii") + b"\r\n"
 
 
+_OURS: Final = OURS.encode("ascii")
 _VIA: Final = b"Via: 1.1 " + PSEUDONYM.encode("ascii") + b"\r\n"
 
 
@@ -163,5 +165,5 @@ def _without(query: str, injection: Injection) -> str:
 
 
 def _without_cookies(value: bytes, names: frozenset[bytes]) -> bytes:
-    kept = [pair.strip() for pair in value.split(b";") if pair.partition(b"=")[0].strip() not in names]
-    return b"; ".join(filter(None, kept))
+    pairs = ((pair.strip(), pair.partition(b"=")[0].strip()) for pair in value.split(b";"))
+    return b"; ".join(pair for pair, name in pairs if pair and name not in names and not name.startswith(_OURS))

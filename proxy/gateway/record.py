@@ -3,6 +3,7 @@
 from typing import Final, Literal
 
 from proxy.core.clock import Clock
+from proxy.core.person import Person
 from proxy.gateway.plan import RoutePlan
 from proxy.gateway.signing import Signature
 from proxy.telemetry.counts import RouteMetrics
@@ -21,6 +22,7 @@ class Trace:
     caller: str | None = None
     user: str | None = None
     """The pseudonym of the user on whose behalf it is."""
+    person: Person | None = None
     signature: Signature = ()
     replayed = False
     sent: float | None = None

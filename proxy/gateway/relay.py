@@ -13,9 +13,11 @@ from proxy.gateway.prepare import HOP_BY_HOP, PSEUDONYM
 from proxy.gateway.refuse import STATUS_LINES
 from proxy.gateway.request import Request
 from proxy.net.answer import AnswerReader, Fields
+from proxy.users.browser import OURS
 
 _VIA: Final = f"Via: 1.1 {PSEUDONYM}\r\n".encode("ascii")
 _NOT_OURS: Final = HOP_BY_HOP | {b"content-length"}
+_OUR_COOKIES: Final = OURS.encode("ascii")
 _WITHOUT_COOKIES: Final = _NOT_OURS | {b"set-cookie", b"set-cookie2"}
 _ADDRESSES: Final = frozenset({b"location", b"content-location", b"link", b"refresh"})
 """Header lines in which an address may stand."""
@@ -86,6 +88,8 @@ class Relay:
         if request.signed_query:
             fields = without_echo(fields, request.signed_query)
         kept = [field for name, field in zip(names, fields, strict=True) if name not in drops]
+        if b"set-cookie" in names and b"set-cookie" not in drops:
+            kept = [field for field in kept if not _sets_ours(field)]
         if b"x-request-id" not in names:  # the API's own word for this request comes first: its support asks for it
             kept.append((b"X-Request-Id", request.trace.identifier.encode("ascii")))
         return b"".join(
@@ -113,6 +117,11 @@ class Relay:
             return b"Transfer-Encoding: chunked\r\n"
         self._inbound.keep_alive = False  # RFC 9112 §6.3: to an HTTP/1.0 caller the end of the connection is the end
         return b""
+
+
+def _sets_ours(field: tuple[bytes, bytes]) -> bool:
+    """Tell whether an API sets a cookie of ours: it could have its visitors taken for other people's browsers."""
+    return field[0].lower() == b"set-cookie" and field[1].lstrip().startswith(_OUR_COOKIES)
 
 
 def _names_others(names: list[bytes], fields: Fields) -> bool:

@@ -15,6 +15,7 @@ from proxy.core.jwt_claims import Header, KeySet
 from proxy.core.message import Reply
 from proxy.net.endpoint import Endpoint, EndpointRequest
 from proxy.net.runtime import Runtime
+from proxy.net.tls import TlsSettings
 
 COOLDOWN: Final = 30.0
 """Seconds between two fetches that tokens with unknown keys cause."""
@@ -35,8 +36,8 @@ class JwksError(Exception):
 class Jwks:
     """The keys behind one address."""
 
-    def __init__(self, url: str, endpoint: Endpoint, runtime: Runtime) -> None:
-        self._request = EndpointRequest("GET", url, timeout=PATIENCE)
+    def __init__(self, url: str, endpoint: Endpoint, runtime: Runtime, *, tls: TlsSettings | None = None) -> None:
+        self._request = EndpointRequest("GET", url, timeout=PATIENCE, tls=tls)
         self._endpoint = endpoint
         self._runtime = runtime
         self._now = runtime.clock.monotonic

@@ -79,6 +79,10 @@ class TokenRecord:
         kept = replace(self.token, value=Secret("")) if durable and self.token is not None else None
         return self._next(is_rejected=True, token=kept)
 
+    def end(self) -> "TokenRecord":
+        """Forget the token and all that it carries: whoever brought it does not want it to be used any more."""
+        return self._next(is_rejected=True, token=None, failure=None, spending_since=None, may_be_spent=False)
+
     @property
     def is_revoked(self) -> bool:
         """Return True when the token is to be used by nobody, not even for lack of a better one."""

@@ -33,6 +33,7 @@ from proxy.tokens.renewal import Renewal, RenewalOutcome
 from proxy.tokens.replacer import Replacer
 from proxy.tokens.saving import Savings, receive
 from proxy.tokens.status import SourceStatus, status_of
+from proxy.tokens.surrender import surrender
 from proxy.tokens.vault import Vault
 
 
@@ -170,8 +171,10 @@ class Source:
             await land(task)  # it may have asked before there was reason to
         return await self._replacer.wait(Trigger.FORCED)
 
-    async def revoke(self) -> None:
+    async def revoke(self) -> Token | None:
         """Forget the token, here and in the fleet. The next request fetches.
+
+        What a person has brought is forgotten for good, and returned: its issuer may want to hear of it.
 
         Raises:
             StoreError: others may still use it; here it is forgotten.
@@ -181,8 +184,11 @@ class Source:
             await land(task)  # what it brings was asked for before, and goes the same way
             self._hand.forget()
         self._events.record("info", EventName.TOKEN_REVOKED, credential=self.name, generation=self._generation)
+        if self.credential.brought is not None:
+            return await surrender(self._account, self._clock)
         if self.renewable:
             await self._account.revoke()
+        return None
 
     def status(self) -> SourceStatus:
         """Return what operators see."""

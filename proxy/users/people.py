@@ -1,5 +1,6 @@
 """All that one configuration knows of users: how they prove who they are, what is known of them, what they see."""
 
+from proxy.core.errors import LoginRequiredError
 from proxy.core.message import RequestHead
 from proxy.core.person import Person
 from proxy.core.principal import Principal
@@ -7,15 +8,19 @@ from proxy.net.endpoint import Endpoint
 from proxy.net.runtime import Runtime
 from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
+from proxy.users.callback import Callback
 from proxy.users.counter import Counter
 from proxy.users.identity import Claim, Identifier, claimed
+from proxy.users.login import Login
+from proxy.users.logout import logout_entry
 from proxy.users.mail import MailSettings
 from proxy.users.portal import Portal
-from proxy.users.registry import Registry
-from proxy.users.settings import UsersSettings
-from proxy.users.verification import Verifications
 from proxy.users.push import Pushes
 from proxy.users.push_call import push_entry
+from proxy.users.registry import Registry
+from proxy.users.settings import UsersSettings
+from proxy.users.sign_ins import SignIns
+from proxy.users.verification import Verifications
 from proxy.users.verify import Verify
 
 
@@ -27,6 +32,8 @@ class People:
         self.registry = registry
         self.identifier = Identifier(settings, endpoint, runtime)
         self.portal = Portal((), settings.own_origin, settings.origins)
+        self.login: Login | None = None
+        """None: nobody can sign in."""
         self.verify: Verify | None = None
         """None: nobody is asked for one-time codes."""
 
@@ -53,12 +60,6 @@ class People:
         claim = claimed(head)
         return None if claim == Claim() else await self.identifier.find(claim, believed=False)
 
-    def let_verify(
-        self, verifications: Verifications, mail: MailSettings, runtime: Runtime, events: EventLog, metrics: Metrics
-    ) -> None:
-        """Have codes sent to users, and checked, at a counter of this configuration."""
-        settings = self.settings
-        per_peer = settings.verification.per_peer
     def let_push(self, pushes: Pushes) -> None:
         """Have users' tokens taken there."""
         self.portal.add(push_entry(pushes, self.identifier, self.registry.person))
@@ -68,12 +69,19 @@ class People:
         if self.settings.public_url is not None:
             self.login = Login(self.settings, sign_ins)
             self.portal.add(*self.login.entries(), *Callback(self.settings, sign_ins).entries())
+        self.portal.add(logout_entry(sign_ins, self.identifier))
 
     def invite(self, error: LoginRequiredError, person: Person | None) -> None:
         """Put a link into what the user's request is told, with which they can sign in."""
         if self.login is not None and person is not None:
             self.login.invite(error, person)
 
+    def let_verify(
+        self, verifications: Verifications, mail: MailSettings, runtime: Runtime, events: EventLog, metrics: Metrics
+    ) -> None:
+        """Have codes sent to users, and checked, at a counter of this configuration."""
+        settings = self.settings
+        per_peer = settings.verification.per_peer
         counter = Counter(mail, per_peer, verifications=verifications, runtime=runtime, events=events, metrics=metrics)
         self.verify = Verify(settings, verifications, counter, self.proven)
         self.portal.add(*self.verify.entries())

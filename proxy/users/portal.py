@@ -7,7 +7,7 @@ configured origins alone (the Fetch standard's CORS protocol), and never with co
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -89,6 +89,10 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     cookies: tuple[str, ...] = field(default=(), repr=False)
     """Whole `Set-Cookie` values."""
+
+    def with_cookies(self, *cookies: str) -> "Answer":
+        """Return the same answer with these cookies, too."""
+        return replace(self, cookies=(*self.cookies, *cookies))
 
 
 Handler = Callable[[Call], Awaitable[Answer]]

@@ -345,6 +345,20 @@ def test_the_caller_s_cookies_stay_as_they_are_where_no_token_is_one() -> None:
     assert passed(prepared(head_of(*lines), BEARER)) == [*lines, (b"Authorization", b"Bearer t0ken")]
 
 
+@pytest.mark.parametrize(
+    ("line", "sent"),
+    [
+        (b"__Host-countersign-browser=x", None),
+        (b"a=1; __Host-countersign-browser=x; b=2; __Host-countersign-user=y", b"a=1; b=2"),
+        (b"a=__Host-countersign-browser", b"a=__Host-countersign-browser"),
+    ],
+)
+def test_cookies_of_our_own_do_not_go_upstream(line: bytes, sent: bytes | None) -> None:
+    got = prepared(head_of((b"Cookie", line)), BEARER)
+    assert (got.one("cookie") if sent else dict(passed(got)).get(b"Cookie")) == sent
+    assert b"countersign-browser=x" not in prepared(head_of((b"Cookie", line)), IN_COOKIES).one("cookie")
+
+
 # The last hop
 
 

@@ -121,6 +121,12 @@ async def test_cookies_pass_where_the_route_says_so() -> None:
     assert got[:2] == [b"Set-Cookie: a=1", b"Set-Cookie: b=2"]
 
 
+async def test_no_api_sets_cookies_of_our_own() -> None:
+    ours = b"set-cookie: __Host-countersign-browser=x; Path=/; Secure"
+    got = lines_of(await relayed(answer_with(b"Set-Cookie: a=1", ours, b"X-Kept: 1"), cookies="pass"))
+    assert got[:2] == [b"Set-Cookie: a=1", b"X-Kept: 1"]
+
+
 @pytest.mark.parametrize(
     "connection",
     [
