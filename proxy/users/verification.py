@@ -112,17 +112,17 @@ class Verifications:
             DependencyUnavailableError: the store did not take it.
         """
         code = self._coder.new()
+
+        def note(old: Document | None) -> Document:
+            kept = digest if address else ""
+            return Ledger.read(old).with_code(handle.scope, kept, self._clock.now()).written()
+
         try:
             user = await self._registry.find(handle.user)
             address = self._address(user)
             digest = self._coder.digest(code, user=handle.user, scope=handle.scope, address=address)
-            now = self._clock.now()
-            await self._documents.change(
-                self._place(handle),
-                lambda old: Ledger.read(old).with_code(handle.scope, digest if address else "", now).written(),
-                ttl=KEPT,
-            )
-            is_free = await self._take_turn(address or handle.user, now)
+            await self._documents.change(self._place(handle), note, ttl=KEPT)
+            is_free = await self._take_turn(address or handle.user, self._clock.now())
         except StoreError:
             raise DependencyUnavailableError(_AWAY, retry_after=1.0) from None
         withheld = "no_address" if not address else None if is_free else "address_limited"
