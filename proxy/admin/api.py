@@ -125,7 +125,7 @@ def _write_down(app: Inspectable, operation: Operation, call: Call, outcome: str
         action=operation.name,
         outcome=outcome,
         peer=peer,
-        **call.parameters.model_dump(),
+        **call.parameters.noted,
     )
 
 

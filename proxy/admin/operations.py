@@ -14,13 +14,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from proxy import credentials
 from proxy.admin import showing, views
 from proxy.admin.inspectable import Inspectable
-from proxy.admin.problem import NotFoundError, OrderFailedError
+from proxy.admin.problem import NotFoundError, OrderFailedError, OrderInvalidError
 from proxy.admin.views import View
 from proxy.core.errors import ProxyError, TokenUnavailableError
 from proxy.credentials.trial import trial
 from proxy.stores.base import StoreError
 from proxy.telemetry.events import LONGEST_PAGE
-from proxy.telemetry.line import Level
+from proxy.telemetry.line import Level, rfc3339
+from proxy.users.identity import LONGEST_ID
+from proxy.users.tickets import LIFETIME as TICKET_LIVES
 
 BASE: Final = "/api/v1"
 
@@ -29,6 +31,11 @@ class Parameters(BaseModel):
     """Base of what an operation takes in its query or body."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+    @property
+    def noted(self) -> Mapping[str, Any]:
+        """What is written down of an order; no user's id is."""
+        return self.model_dump(exclude={"user"})
 
 
 class EventsQuery(Parameters):
@@ -55,6 +62,13 @@ class BreakerOrder(Parameters):
 
     state: Literal["open", "closed", "auto"]
     """`open` and `closed` hold until they are taken back with `auto`."""
+
+
+class LoginOrder(Parameters):
+    """Who shall sign in."""
+
+    user: Annotated[str, Field(min_length=1, max_length=LONGEST_ID)] | None = None
+    """The id of the user whose access it is, of a credential of which each user has their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +132,28 @@ async def _refresh(app: Inspectable, call: Call) -> View:
 async def _revoke(app: Inspectable, call: Call) -> View:
     name = _existing(app.sources.by_name, call.name, "credential")
     try:
-        await app.sources.by_name[name].revoke()
+        if app.sources.settings[name].signs_in and app.graph.people and app.graph.people.sign_ins:
+            await app.graph.people.sign_ins.end(name, None, call.who)
+        else:
+            await app.sources.by_name[name].revoke()
     except StoreError as error:
         raise OrderFailedError(
             f"the token is forgotten here, but the store may still have it: {error}; revoke again once it answers"
         ) from error
     return showing.credential(app, name)
+
+
+async def _login(app: Inspectable, call: Call) -> View:
+    settings = app.sources.settings[_existing(app.sources.settings, call.name, "credential")]
+    login = app.graph.people and app.graph.people.login
+    if not settings.signs_in or not login:
+        raise OrderInvalidError(f"nobody signs in for a credential of kind {settings.kind}")
+    user = call.parameters.user
+    if settings.per_user is (user is None):
+        each = "each user gives access of their own: say whose, as `user`"
+        raise OrderInvalidError(each if user is None else "one person gives access for all: take `user` out")
+    ends = app.clock.now() + TICKET_LIVES
+    return views.LoginView(url=login.address(call.name, user, call.who), expires_at=rfc3339(ends))
 
 
 async def _test(app: Inspectable, call: Call) -> View:
@@ -188,6 +218,16 @@ OPERATIONS: Final = (
         "Forget the token, here and in the store",
         _revoke,
         views.CredentialView,
+        subject="credential",
+    ),
+    Operation(
+        "startLogin",
+        "POST",
+        "/credentials/{name}/login",
+        "Get a link with which one person can sign in, and give the access that the credential needs",
+        _login,
+        views.LoginView,
+        takes=LoginOrder,
         subject="credential",
     ),
     Operation(

@@ -236,3 +236,11 @@ class EventsView(View):
     events: tuple[EventView, ...]
     cursor: int | None
     """Ask for the next page with it; null: there is nothing older."""
+
+
+class LoginView(View):
+    """A link with which one person can sign in, once."""
+
+    url: str
+    """To be opened in that person's own browser. Whoever has it can give access in their place."""
+    expires_at: Moment

@@ -32,6 +32,7 @@ class People:
         self.registry = registry
         self.identifier = Identifier(settings, endpoint, runtime)
         self.portal = Portal((), settings.own_origin, settings.origins)
+        self.sign_ins: SignIns | None = None
         self.login: Login | None = None
         """None: nobody can sign in."""
         self.verify: Verify | None = None
@@ -66,6 +67,7 @@ class People:
 
     def let_sign_in(self, sign_ins: SignIns) -> None:
         """Have users sign in at providers, if browsers know where we are."""
+        self.sign_ins = sign_ins
         if self.settings.public_url is not None:
             self.login = Login(self.settings, sign_ins)
             self.portal.add(*self.login.entries(), *Callback(self.settings, sign_ins).entries())

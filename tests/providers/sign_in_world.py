@@ -84,6 +84,19 @@ class SignInWorld:
         async with self._session.post(self.provider.at.forget, data={"token": token, **more}) as answer:
             assert answer.status == 200
 
+    async def is_good(self, token: str) -> bool:
+        """Tell whether the provider's API takes that token."""
+        headers = {"Authorization": f"Bearer {token}"}
+        async with self._session.get(self.provider.at.api, headers=headers) as answer:
+            return answer.status == 200
+
+    async def sign_out(self, user: str, credential: str = "drive", **more: str) -> tuple[int, Any]:
+        """Take back what the user has allowed, as their application does."""
+        said = {"user_id": user, "user_hash": user_hash(user, Secret(SECRET)), **more}
+        url = f"{self.proxy.url}/.countersign/logout/{credential}"
+        async with self._session.post(url, json=said, headers={"Origin": APP}) as answer:
+            return answer.status, await answer.json(content_type=None)
+
     async def events(self, credential: str = "drive", *, replica: int = 0) -> list[dict[str, Any]]:
         """Return what was written down of a credential, newest first."""
         answer = await self.proxies[replica].admin("GET", f"/api/v1/events?credential={credential}")

@@ -133,3 +133,47 @@ async def test_a_sign_in_that_began_at_one_replica_ends_at_another(identities: I
             assert page.status == 303, page.text
             for replica in (0, 1):
                 assert (await world.ask("ann", replica=replica))[0] == 200
+
+
+async def test_who_signs_out_has_taken_everything_back(world: SignInWorld, visitor: Visitor) -> None:
+    await world.sign_in("kay", visitor)
+    _, before = await world.ask("kay")
+    assert await world.sign_out("kay") == (200, {"status": "signed_out", "revoked": True})
+    assert (await world.ask("kay"))[0] == 403
+    assert not await world.is_good(before["token"])
+    event = (await world.events())[0]
+    assert (event["event"], event["fields"]["outcome"]) == ("signed_out", "revoked")
+    assert await world.sign_out("kay") == (200, {"status": "signed_out", "revoked": False})
+
+
+async def test_nobody_signs_somebody_else_out(world: SignInWorld, visitor: Visitor) -> None:
+    await world.sign_in("lou", visitor)
+    assert (await world.sign_out("lou", user_hash="0" * 64))[0] == 401
+    assert (await world.sign_out("lou", credential="shared"))[0] == 400
+    assert (await world.ask("lou"))[0] == 200
+
+
+async def test_an_operator_has_one_person_sign_in_for_all(world: SignInWorld, visitor: Visitor) -> None:
+    status, problem = await world.ask(None, "shared")
+    assert (status, problem["type"].rpartition("/")[2]) == (403, "login-required")
+    assert "login_url" not in problem
+    order = await world.proxy.admin("POST", "/api/v1/credentials/shared/login")
+    page = await in_browser(lambda: visitor.get(order["url"]))
+    assert "everybody who uses this connection" in page.text
+    assert "ops" in page.text
+    page = await in_browser(lambda: visitor.follow(visitor.get(order["url"])))
+    assert page.title == "You are signed in"
+    status, answer = await world.ask(None, "shared")
+    assert (status, answer["user"]) == (200, USER)
+    event = (await world.events("shared"))[0]
+    assert (event["event"], event["user"], event["fields"]["who"]) == ("signed_in", None, "ops")
+    await world.proxy.admin("POST", "/api/v1/credentials/shared/revoke")
+    assert not await world.is_good(answer["token"])
+    assert (await world.ask(None, "shared"))[0] == 403
+
+
+async def test_an_operator_can_get_a_link_for_a_user(world: SignInWorld, visitor: Visitor) -> None:
+    order = await world.proxy.admin("POST", "/api/v1/credentials/drive/login", json={"user": "moe-the-user"})
+    await in_browser(lambda: visitor.follow(visitor.get(order["url"])))
+    assert (await world.ask("moe-the-user"))[0] == 200
+    assert "moe-the-user" not in repr(world.proxy.log_lines)
