@@ -43,6 +43,7 @@ from proxy.tokens.sources import NO_SOURCES, Sources, build_sources
 from proxy.tokens.vault import Vault
 from proxy.tokens.webhook import Webhook
 from proxy.tokens.workshop import Workshop
+from proxy.users.changes import Changes
 from proxy.users.people import People
 from proxy.users.push import Pushes
 from proxy.users.registry import Registry
@@ -82,6 +83,7 @@ class App:
         self.registry = Registry(documents, self.seal.derive("users"))
         self.verifications = Verifications(documents, self.registry, self.seal, self.clock, self.store.listen)
         self.endpoint = Endpoint(self.clock)
+        self.store.listen(Changes(lambda: self.sources).hear)
         self.pushes = Pushes(lambda: self.sources, self.endpoint, self.runtime, self.events)
         self.workshop = Workshop(
             self.endpoint,

@@ -2,7 +2,8 @@
 
 Theory. A source is made when its user is first seen, and learns at once what the store knows of their token. Of those
 that are not fetching, the one unused for longest goes when there are too many: what it held stays in the store, and its
-user finds it there. A source that something changed for (the user's variables, say) is dismissed the same way.
+user finds it there. A source that something changed for (the user's variables, say) is dismissed the same way; one that
+was being made meanwhile may have been made of what was before, and is made again.
 """
 
 from collections import OrderedDict
@@ -27,6 +28,7 @@ class Pool:
         self._metrics = metrics
         self.most = most
         self._sources: OrderedDict[str, tuple[Source, CredentialMetrics]] = OrderedDict()
+        self._changes = 0
         self._closed = False
 
     def __len__(self) -> int:
@@ -47,7 +49,7 @@ class Pool:
         """Return it, made if need be. May raise ProxyError."""
         if (here := self.current(person.pseudonym)) is not None:
             return here
-        counts = self._metrics.part()
+        counts, changes = self._metrics.part(), self._changes
         try:
             made = await self._make(person, counts)
         except BaseException:
@@ -57,14 +59,23 @@ class Pool:
             made.rest()
             self._metrics.absorb(counts)
             return first
+        if changes != self._changes and not self._closed:
+            made.rest()
+            self._metrics.absorb(counts)
+            return await self.obtain(person)
         self._sources[person.pseudonym] = made, counts
         if self._closed:  # a request that began before the reload: it is served, and nothing stays of it
-            self.dismiss(person.pseudonym)
+            self._let_go(person.pseudonym)
         self._make_room()
         return made
 
-    def dismiss(self, user: str) -> None:
-        """Let the user's source go; the next request makes a new one."""
+    def dismiss(self, user: str | None) -> None:
+        """Let the user's source go, or everybody's, for something has changed; the next request makes a new one."""
+        self._changes += 1
+        for one in tuple(self._sources) if user is None else (user,):
+            self._let_go(one)
+
+    def _let_go(self, user: str) -> None:
         if (found := self._sources.pop(user, None)) is not None:
             source, counts = found
             source.rest()
@@ -78,11 +89,11 @@ class Pool:
         """Let all of them go, now and as soon as they are made."""
         self._closed = True
         for user in tuple(self._sources):
-            self.dismiss(user)
+            self._let_go(user)
 
     def _make_room(self) -> None:
         surplus = len(self._sources) - self.most
         if surplus > 0:
             idle = (user for user, (source, _) in self._sources.items() if not source.is_fetching)
             for user in tuple(islice(idle, surplus)):
-                self.dismiss(user)
+                self._let_go(user)

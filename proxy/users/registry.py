@@ -14,7 +14,9 @@ from proxy.stores.documents import Document, Documents
 
 KEPT: Final = 10 * 365 * 86_400.0
 """Seconds that a user is kept who is not touched."""
-_REMEMBERED: Final = 100_000
+PLACE: Final = "user/"
+"""What the store's keys of users begin with; their pseudonyms follow."""
+_REMEMBERED: Final = 10_000
 """Pseudonyms that are not reckoned again."""
 
 
@@ -89,4 +91,4 @@ class Registry:
         return known
 
     def _place(self, user: str) -> str:
-        return f"user/{self.pseudonym(user)}"
+        return PLACE + self.pseudonym(user)

@@ -120,3 +120,14 @@ async def test_a_request_that_outlives_its_pool_is_served_and_nothing_stays_of_i
     assert (await source.obtain()).token.value.reveal() == "planted-1"
     assert len(room.pool) == 0
     assert not room.rooms["ann"][0].vault._followers
+
+
+async def test_one_that_was_being_made_when_something_changed_is_made_again(room: PoolRoom) -> None:
+    making = asyncio.create_task(room.pool.obtain(named("ann")))
+    await asyncio.sleep(0)
+    room.pool.dismiss("ann")
+    made = await making
+    assert len(room.rooms["ann"]) == 2
+    assert made is room.rooms["ann"][1].source
+    assert room.pool.current("ann") is made
+    assert room.metrics.results() == {"hit": 0, "stale": 0, "wait": 0, "negative": 0}
