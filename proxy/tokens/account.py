@@ -163,7 +163,7 @@ class Account:
             now = self._clock.now()
             record = self.record.succeed(token, self.identity, now)
             record = record.renumber(max(record.generation, int(now)))
-            standing = await self._vault.save(self.key, record, durable=self.durable)
+            standing = await self._vault.announce(self.key, record, durable=self.durable)
             self.hear(standing)
             if standing is record:
                 self._is_ours_alone = False

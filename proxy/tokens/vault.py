@@ -27,6 +27,8 @@ KEPT_FOREVER: Final = 30 * KEPT
 KEPT_DURABLE: Final = 400 * KEPT
 """Seconds that what cannot be had again is kept, counted from its last use; a token with an end is worth nothing after
 that, unless it carries something."""
+ECHO: Final = 0.5
+"""Seconds that the news of our own doing may take at most before we go on without it."""
 LOOK: Final = 10.0
 """Seconds after which it is seen to that the store still has what cannot be had again."""
 
@@ -85,6 +87,22 @@ class Vault:
             return record
         found = self._open(key, standing)
         return record if found.is_same_as(record) else found  # it had been saved, and the answer was lost
+
+    async def announce(self, key: str, record: TokenRecord, *, durable: bool = False) -> TokenRecord:
+        """Do the same as `save`, and return once the news of it is here, for then others have it too, or in a moment.
+
+        Raises:
+            StoreError: nobody knows what stands there now.
+        """
+        heard = self._runtime.spawn(self.news(key, ECHO), name="wait for the news of what was brought")
+        try:
+            await asyncio.sleep(0)  # it listens now
+            standing = await self.save(key, record, durable=durable)
+            if standing is record:
+                await heard
+        finally:
+            heard.cancel()
+        return standing
 
     async def uptime(self) -> float:
         """Return for how many seconds the store has served what it holds. Raises StoreError."""

@@ -19,7 +19,7 @@ from proxy.stores.memory import MemorySettings
 from proxy.telemetry.events import EventLog
 from proxy.tokens.failures import Failure
 from proxy.tokens.record import NOTHING, STEPS, TokenRecord
-from proxy.tokens.vault import KEPT, KEPT_DURABLE, KEPT_FOREVER, LOOK, Vault
+from proxy.tokens.vault import ECHO, KEPT, KEPT_DURABLE, KEPT_FOREVER, LOOK, Vault
 from tests.fakes.clock import FakeClock
 from tests.fakes.flaky_store import FlakyStore
 from tests.fakes.token_room import KEY, SEAL, TokenRoom
@@ -187,6 +187,19 @@ async def test_what_carries_nothing_is_not_kept_longer_for_being_durable(world: 
     assert record.token is not None
     await world.vault.save(KEY, replace(record, token=replace(record.token, variables={})), durable=True)
     assert (await world.raw()).ttl == 300.0 + KEPT
+
+
+async def test_what_is_announced_is_there_once_the_news_of_it_came_or_does_not_come(world: World) -> None:
+    world.store.asked.clear()
+    assert await world.vault.announce(KEY, world.record(7)) == world.record(7)
+    assert world.store.asked == {"save": 1}
+    world.store.memory._listeners.clear()
+    announcing = asyncio.create_task(world.vault.announce(KEY, world.record(8)))
+    await world.clock.settle()
+    assert not announcing.done()
+    await world.clock.advance(seconds=ECHO)
+    assert (await announcing).generation == 8
+    assert (await world.vault.announce(KEY, world.record(6))).generation == 8
 
 
 async def test_a_newer_record_replaces_an_older_one_and_not_the_other_way_round(world: World) -> None:
