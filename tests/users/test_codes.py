@@ -89,7 +89,7 @@ def test_after_five_wrong_tries_nothing_is_looked_at_for_a_while_then_twice_as_l
 
 def test_the_fifth_wrong_try_ends_every_code() -> None:
     ledger = Ledger().with_code("a", "right", NOW)
-    for _ in range(TRIES):
+    for _ in range(5):
         ledger, _ = ledger.judged("b", "wrong", "x", NOW)
     assert not replace(ledger, locked_until=0.0).judged("a", "right", "x", NOW)[1]
 

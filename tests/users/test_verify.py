@@ -130,6 +130,16 @@ async def test_a_person_is_led_through_the_page(room: CodeRoom) -> None:
     assert (done.status, done.headers["Location"]) == (303, f"{APP}/x")
 
 
+async def test_nobody_is_sent_to_a_page_that_is_not_of_a_configured_origin(room: CodeRoom) -> None:
+    handle = written(room)
+    evil = "https://evil.example/x"
+    shown = await answered(room, "GET", f"verify?{urlencode({'handle': handle, 'return_to': evil})}")
+    posted = [await form(room, handle, do, return_to=evil, code="1") for do in ("send", "check")]
+    for answer in (shown, *posted):
+        assert (answer.status, b"evil" in answer.body, "Location" in answer.headers) == (400, False, False)
+    assert room.mail.connections == 0
+
+
 async def test_a_get_does_nothing(room: CodeRoom) -> None:
     handle, before = written(room), room.memory.loads
     for extra in ("", "&sent=1", "&do=send", "&do=check&code=123456", "&done=1"):
