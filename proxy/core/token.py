@@ -56,6 +56,10 @@ class Token:
     """What else the reply brought, by name."""
 
 
+REVOKED: Final = Token(Secret(""), 0.0)
+"""What stood before a fetch when somebody revoked it and it left nothing: the next one is to be another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lifetime:
     """When a token's states begin, in Unix seconds on our clock; inf: never."""

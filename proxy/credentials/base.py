@@ -164,10 +164,10 @@ class Credential(ABC):
         """Return what its token is made of, as a message may name it; None: `reader` finds it in one place."""
         return None
 
-    def token_of(self, variables: Mapping[str, Secret], former: Mapping[str, Secret], at: float) -> Token:
-        """Return the token that these variables make, which another credential's run brought at that moment.
+    def token_of(self, given: Token, former: Mapping[str, Secret]) -> Token:
+        """Return the token that the variables of a given one make, which another credential's run brought.
 
-        `former` is what its own token has; `at` is in Unix seconds.
+        `former` is what its own token has.
 
         Raises:
             FetchError: they make none.
@@ -190,6 +190,8 @@ class Credential(ABC):
     @abstractmethod
     async def fetch(self, previous: Token | None) -> Token:
         """Return a new token, of generation 0.
+
+        `previous` is the token before, or what is left of it; REVOKED: it was revoked; None: there is none.
 
         Raises:
             FetchError: why there is none.

@@ -7,6 +7,10 @@ exception is what works only once. If a later step fails after it was spent, its
 `refresh` is another run, which begins with what the run before it brought. If it is refused, the same fetch goes on
 with `steps`, from the beginning; if it fails in a way that may pass, it does not, nor if `steps` begin with what works
 only once: a first refresh token, say, was used up long ago.
+
+No step of a run that spends what cannot be had again is tried twice, not even one before the spending step. So such a
+run is over within the time-outs of its steps, and another process that found it under way, and took it for dead, has
+waited long enough (`longest_try`). A run that begins with a login can be made again at any time, and is not counted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +52,8 @@ class WorkflowSettings(CredentialSettings):
     steps: Steps
     """What is sent for a first token, in order. Empty: another credential saves to this one."""
     refresh: Steps = ()
-    """What is sent instead for each further token. None: the steps. If it is refused, the steps follow."""
+    """What is sent instead for each further token. None: the steps. If it is refused, the steps follow, unless they
+    begin with what works once."""
     token: Template = Template("{{ ACCESS_TOKEN }}")
     """What the token is made of."""
     expiry: AnyExpiry | None = None
@@ -150,10 +155,13 @@ class Workflow(Credential):
         optional = frozenset[str]().union(*(step.asked_of for step in everything))
         self._steps, self._refresh = (
             tuple(
-                Step(step, endpoint, clock, optional=optional, spent=self._spent, brought=self._brought)
+                Step(step, endpoint, clock, optional=optional, spent=self._spent, brought=self._brought, once=once)
                 for step in steps
             )
-            for steps in (settings.steps, settings.refresh)
+            for steps, once in (
+                (settings.steps, settings.spends and not settings.starts_over),
+                (settings.refresh, settings.spends),
+            )
         )
         self._maker = TokenMaker(settings.token, settings.expiry, self._brought)
         self.longest_try = sum(step.request.timeout for step in everything) or Credential.longest_try
@@ -209,12 +217,12 @@ class Workflow(Credential):
             error.unheeded = False
             raise
 
-    def token_of(self, variables: Mapping[str, Secret], former: Mapping[str, Secret], at: float) -> Token:
+    def token_of(self, given: Token, former: Mapping[str, Secret]) -> Token:
         """Return the token that these variables make, as if a run had brought them."""
-        said = Reply(200, (), b"", at)
-        run = Run(self._workflow.variables, {**former, **variables}, last=said)
-        run.brought.update(dict.fromkeys(variables, said))
-        return self._maker.make(run)
+        said = Reply(200, (), b"", given.issued_at)
+        run = Run(self._workflow.variables, {**former, **given.variables}, last=said)
+        run.brought.update(dict.fromkeys(given.variables, said))
+        return self._maker.make(run, given)
 
     def _begins_anew_after(self, refused: TokenRequestError) -> bool:
         """Tell whether what a refresh began with is of no use any more, and what the steps begin with still is.
@@ -233,12 +241,16 @@ class Workflow(Credential):
             why = "it has no steps: it gets its token when another credential runs that saves to it, so try that one"
             raise FetchError(Reason.NO_REFRESH_TOKEN, why, asked=False)
         former = previous.variables if previous else NO_VARIABLES
-        given = await self.ask(fresh=False)
-        token = self.token_of(given.variables, former, given.issued_at)
+        if previous is not None and self._was_revoked(previous):
+            return self.token_of(await self.ask(fresh=True), former)
+        token = self.token_of(await self.ask(fresh=False), former)
         if previous is not None and token.value == previous.value:
-            given = await self.ask(fresh=True)
-            token = self.token_of(given.variables, former, given.issued_at)
+            token = self.token_of(await self.ask(fresh=True), former)
         return token
+
+    def _was_revoked(self, previous: Token) -> bool:
+        """Tell whether what the giver has may be the very token that was revoked; what it merely carried was none."""
+        return not previous.value.reveal() and (bool(self._refresh) or not previous.variables)
 
     async def _run(self, steps: Sequence[Step], former: Mapping[str, Secret]) -> Token:
         run = Run(self._workflow.variables, former, Jar() if self._workflow.cookies == "keep" else None)

@@ -10,6 +10,7 @@ from proxy.core.secret import Secret
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.template import Template, UndefinedVariableError
 from proxy.core.token import Token
+from proxy.credentials import claims
 from proxy.credentials.expiry import ExpiryError, ExpiryType, expires_at
 from proxy.credentials.jar import Jar
 from proxy.credentials.reading import Expiries, ExpiryPlaces, clean
@@ -18,6 +19,7 @@ from proxy.extractors.base import ExtractError, Found
 
 EXPIRES_IN: Final = "EXPIRES_IN"
 EXPIRES_AT: Final = "EXPIRES_AT"
+EXPIRIES: Final = (EXPIRES_IN, EXPIRES_AT)
 COOKIES: Final = "COOKIES"
 """All cookies that the last step's host gets, as a header says them."""
 COOKIE_JAR: Final = "COOKIE_JAR"
@@ -77,13 +79,16 @@ class TokenMaker:
 
     def expiry_at(self, token: Token) -> str | None:
         """Return what set that token's expiry, as a message may name it; None: nothing that is configured."""
-        told = [name for name in (EXPIRES_IN, EXPIRES_AT) if token.variables.get(name)]
+        told = [name for name in EXPIRIES if token.variables.get(name)]
         if told:
             return f"the variable {told[0]}"
         return None if self._expiry is None else f"{self._expiry.place} of the last reply"
 
-    def make(self, run: Run) -> Token:
+    def make(self, run: Run, given: Token | None = None) -> Token:
         """Return the token that the run makes, with all variables for the next one.
+
+        `given`: another credential's token, if all that it brought is what the run has. Its expiry is on our clock
+        already, while what its variables say is on the provider's; so it counts wherever they would.
 
         Raises:
             TokenRequestError: it makes none.
@@ -91,7 +96,10 @@ class TokenMaker:
         if run.last is None:
             raise TokenRequestError(Symptom.REQUEST, "every step was skipped, so there is no token")
         value = self._value(run, Moment.at(run.last.received_at))
-        ends = min(self._ends_at(value, run, run.last))
+        is_of_theirs = given is not None and value == given.value.reveal()
+        ends = (
+            given.expires_at if given is not None and is_of_theirs else min(self._ends_at(value, run, run.last, given))
+        )
         return Token(Secret(value), issued_at=run.last.received_at, expires_at=ends, variables=run.saved)
 
     def _value(self, run: Run, moment: Moment) -> str:
@@ -105,7 +113,7 @@ class TokenMaker:
 
     def _told(self, run: Run) -> Iterator[tuple[str, Found | None, ExpiryType | None, Reply | None]]:
         """Yield everything that says when the token ends: its place, what it says, its type, and who said it."""
-        told = [name for name in (EXPIRES_IN, EXPIRES_AT) if run.variables.get(name) and self._counts(name, run)]
+        told = [name for name in EXPIRIES if run.variables.get(name) and self._counts(name, run)]
         for name in told:
             value = run.variables[name].reveal().strip()
             yield name, value, _type_of(name, value), run.brought.get(name)
@@ -121,8 +129,12 @@ class TokenMaker:
         """Tell whether the variable speaks of this token: what was said of a former one does not."""
         return name in run.brought or name not in self._brought
 
-    def _ends_at(self, value: str, run: Run, last: Reply) -> Iterator[float]:
+    def _ends_at(self, value: str, run: Run, last: Reply, given: Token | None) -> Iterator[float]:
         for place, found, kind, reply in self._told(run):
+            if given is not None and given.expires_at is not None and place in given.variables:
+                own = claims.ends_at(value, last)
+                yield given.expires_at if own is None or own <= last.received_at else min(own, given.expires_at)
+                continue
             try:
                 yield expires_at(found, kind, reply=reply or last, token=value)
             except ExpiryError as error:

@@ -79,7 +79,8 @@ class Step:
     """One step, made once from its settings.
 
     `optional` are the variables that need not be found, for some condition asks whether they are there; `spent` those
-    that may work only once; `brought_before` those that replies bring.
+    that may work only once; `brought` those that replies bring. `once`: its run spends what cannot be had again, so
+    that it is not tried twice, whatever it sends itself.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Step:
         optional: frozenset[str],
         spent: frozenset[str],
         brought: frozenset[str],
+        once: bool = False,
     ) -> None:
         self.name = settings.name
         self.settings = settings
@@ -100,7 +102,7 @@ class Step:
         self._spent = spent
         self.spends = bool(names & spent)
         """What it sends may work only once."""
-        self._once = self.spends or (settings.request.method not in _SAFE and bool(names & brought))
+        self._once = once or self.spends or (settings.request.method not in _SAFE and bool(names & brought))
         self._optional = optional
         self._accepts = statuses_of(settings.succeeds_when.status)
         self._places = {name: make_extractor(extractor) for name, extractor in settings.extract.items()}

@@ -13,7 +13,7 @@ from typing import Final
 from proxy.core.clock import Clock
 from proxy.core.errors import FetchError, Reason
 from proxy.core.symptom import Symptom, TokenRequestError
-from proxy.core.token import Token
+from proxy.core.token import REVOKED, Token
 from proxy.credentials.base import Credential
 from proxy.stores.base import Lease, StoreError
 from proxy.telemetry.counts import FETCH_SUCCEEDED, CredentialMetrics
@@ -131,7 +131,7 @@ class Refresher:
         began = self._clock.monotonic()
         outcome = Reason.INTERNAL.value
         try:
-            token = await self._credential.fetch(None if anew else account.record.token)
+            token = await self._credential.fetch(None if anew else _former(before))
             basis = account.record if account.record.generation == before.generation else before
             record = basis.succeed(token, account.identity, self._clock.now())
             held = self._made_ready(record.token or token, record.trusted)
@@ -151,3 +151,9 @@ class Refresher:
         except FetchError as error:
             error.variables = token.variables  # the token is of no use, and what came with it still is
             raise
+
+
+def _former(record: TokenRecord) -> Token | None:
+    """Return the token before; None: there was none."""
+    is_revoked = record.token is None and record.is_rejected and record.generation > 0
+    return REVOKED if is_revoked else record.token

@@ -5,14 +5,12 @@ so that the fleet agrees, and begins a new generation if the variables make anot
 kept for its next fetch. What cannot be saved is told of once, and comes again with the next fetch.
 """
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
 
 from proxy.core.clock import Clock
 from proxy.core.errors import FetchError, ProxyError, Reason
-from proxy.core.secret import Secret
 from proxy.core.token import Token
 from proxy.credentials.base import Credential
 from proxy.net.runtime import Runtime
@@ -32,8 +30,8 @@ class Party(Protocol):
 
     name: str
 
-    async def receive(self, variables: Mapping[str, Secret], at: float) -> None:
-        """Take these variables, which came at that moment, in Unix seconds. May raise StoreError."""
+    async def receive(self, given: Token) -> None:
+        """Take the variables of that token. May raise StoreError."""
 
     async def obtain(self) -> Held:
         """Return a token that is good now. May raise ProxyError."""
@@ -74,16 +72,14 @@ class Savings:
 
     async def _pass_on(self, receiver: Party, token: Token) -> None:
         try:
-            await receiver.receive(token.variables, token.issued_at)
+            await receiver.receive(token)
         except StoreError as error:
             detail = f"what {self._giver.name} brought could not be saved to {receiver.name}: {error}"
             self._events.record("warning", EventName.SAVING_FAILED, credential=self._giver.name, detail=detail)
 
 
-async def receive(
-    account: Account, credential: Credential, variables: Mapping[str, Secret], at: float, clock: Clock
-) -> None:
-    """Put into the account's record what these variables make of it.
+async def receive(account: Account, credential: Credential, given: Token, clock: Clock) -> None:
+    """Put into the account's record what the variables of that token make of it.
 
     Raises:
         StoreError: others do not know of it.
@@ -92,9 +88,9 @@ async def receive(
     try:
         for _ in range(TRIES):
             await account.look()
-            if account.record.issued_at > at:
+            if account.record.issued_at > given.issued_at:
                 return
-            if await account.save(_made_of(variables, at, account, credential, clock.now())):
+            if await account.save(_made_of(given, account, credential, clock.now())):
                 return
         raise StoreError(f"the record {account.key} keeps changing")
     finally:
@@ -111,18 +107,16 @@ async def _turn(account: Account, clock: Clock) -> Lease:
     raise StoreError(f"the lock of the record {account.key} was held by others for {PATIENCE:.0f} seconds")
 
 
-def _made_of(
-    variables: Mapping[str, Secret], at: float, account: Account, credential: Credential, now: float
-) -> TokenRecord:
+def _made_of(given: Token, account: Account, credential: Credential, now: float) -> TokenRecord:
     """Return what follows on the account's record."""
     before = account.record
     with suppress(FetchError):
-        token = credential.token_of(variables, before.variables, at)
+        token = credential.token_of(given, before.variables)
         if before.token is None or token.value != before.token.value:
             record = _still_in_doubt(before.succeed(token, account.identity, now), before)
             if account.rendered(record) is not None:
                 return record
-    carried = before.carry({**before.variables, **variables}, now)
+    carried = before.carry({**before.variables, **given.variables}, now)
     return _still_in_doubt(carried, before)
 
 

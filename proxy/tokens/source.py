@@ -11,12 +11,11 @@ whose circuit is open. Generations only grow: what lands is newer than what was 
 """
 
 import random as chance
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 
 from proxy.core.errors import ProxyError
 from proxy.core.rejection import Rejection
-from proxy.core.secret import Secret
 from proxy.core.token import Token
 from proxy.credentials.base import Credential
 from proxy.injectors.base import Injector
@@ -228,15 +227,15 @@ class Source:
         if self._account.hear(record):
             self._reckon(was_rejected=was_rejected)
 
-    async def receive(self, variables: Mapping[str, Secret], at: float) -> None:
-        """Let variables count that another credential's run brought at that moment, in Unix seconds.
+    async def receive(self, given: Token) -> None:
+        """Let the variables of a token count that another credential's run brought.
 
         Raises:
             StoreError: others do not know of them.
         """
         was_rejected = self._account.record.is_rejected
         try:
-            await receive(self._account, self.credential, variables, at, self._clock)
+            await receive(self._account, self.credential, given, self._clock)
         finally:
             self._reckon(was_rejected=was_rejected)
 

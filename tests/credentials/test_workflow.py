@@ -330,6 +330,27 @@ async def test_what_answers_a_challenge_is_sent_once(bench: Bench) -> None:
     assert bench.server.refusals == []
 
 
+async def test_no_step_is_tried_again_in_a_run_that_spends_what_cannot_be_had_again(bench: Bench) -> None:
+    settings = challenge(bench.server.url)
+    settings["refresh"] = [{"name": "before", "request": {"url": f"{bench.server.url}/mfa"}}, *settings["refresh"]]
+    credential = bench.made(settings)
+    first = await credential.fetch(None)
+    bench.server.knobs.status["/mfa"] = 503
+    bench.server.visits.clear()
+    assert not (await bench.failure(credential, first)).permanent
+    assert bench.server.visits == ["POST /mfa"]
+
+
+async def test_nor_is_one_before_a_first_refresh_token(bench: Bench) -> None:
+    settings = challenge(bench.server.url)
+    [renew] = settings["refresh"]
+    before = {"name": "before", "request": {"url": f"{bench.server.url}/mfa"}}
+    settings |= {"steps": [before, {**renew, "name": "first"}], "variables": {"REFRESH_TOKEN": "the-first-one"}}
+    bench.server.knobs.status["/mfa"] = 503
+    await bench.failure(bench.made(settings))
+    assert bench.server.visits == ["POST /mfa"]
+
+
 async def test_a_first_request_is_tried_again_as_any_token_request(bench: Bench) -> None:
     bench.server.knobs.status["/challenge"] = 503
     await bench.failure(bench.made(challenge(bench.server.url)))
@@ -622,11 +643,40 @@ def test_variables_make_a_token_if_they_suffice() -> None:
     clock = FakeClock()
     settings = WorkflowSettings.model_validate({"kind": "workflow", "steps": [], "token": "{{ UPLOAD }}"})
     credential = Workflow("upload", settings, Endpoint(clock), clock)
-    variables = {"UPLOAD": Secret("abc"), "EXPIRES_IN": Secret("60")}
-    token = credential.token_of(variables, {}, clock.now())
-    assert (token.value, token.expires_at, token.variables) == (Secret("abc"), clock.now() + 60, variables)
+    variables = {"UPLOAD": Secret("abc")}
+    token = credential.token_of(Token(Secret("x"), clock.now(), variables=variables), {})
+    assert (token.value, token.expires_at, token.variables) == (Secret("abc"), clock.now() + 300, variables)
     with pytest.raises(FetchError, match="the variable UPLOAD is not defined"):
-        credential.token_of({"OTHER": Secret("abc")}, {}, clock.now())
+        credential.token_of(Token(Secret("x"), clock.now(), variables={"OTHER": Secret("abc")}), {})
+
+
+@pytest.mark.parametrize("said", [{"EXPIRES_AT": "1000"}, {"EXPIRES_AT": "4102444800"}, {"EXPIRES_IN": "9"}])
+def test_what_the_giver_was_told_of_the_expiry_counts_by_its_reading_of_the_clocks(said: dict[str, str]) -> None:
+    clock = FakeClock()
+    settings = WorkflowSettings.model_validate({"kind": "workflow", "steps": [], "token": "{{ UPLOAD }}"})
+    credential = Workflow("upload", settings, Endpoint(clock), clock)
+    variables = {"UPLOAD": Secret("abc"), **{name: Secret(value) for name, value in said.items()}}
+    given = Token(Secret("x"), clock.now(), clock.now() + 1800, variables=variables)
+    assert credential.token_of(given, {}).expires_at == clock.now() + 1800
+
+
+def test_the_same_token_ends_when_it_does_for_the_giver() -> None:
+    clock = FakeClock()
+    settings = WorkflowSettings.model_validate({"kind": "workflow", "steps": [], "token": "{{ UPLOAD }}"})
+    credential = Workflow("upload", settings, Endpoint(clock), clock)
+    given = Token(Secret("abc"), clock.now(), clock.now() + 1800, variables={"UPLOAD": Secret("abc")})
+    assert credential.token_of(given, {}).expires_at == clock.now() + 1800
+
+
+@pytest.mark.parametrize(("own", "counts"), [(600, 600), (3600, 1800), (-600, 1800)])
+def test_a_token_that_names_an_earlier_end_of_its_own_ends_then(own: int, counts: int) -> None:
+    clock = FakeClock()
+    settings = WorkflowSettings.model_validate({"kind": "workflow", "steps": [], "token": "{{ UPLOAD }}"})
+    credential = Workflow("upload", settings, Endpoint(clock), clock)
+    claims = b64encode(json.dumps({"exp": int(clock.now()) + own}).encode()).decode().rstrip("=")
+    variables = {"UPLOAD": Secret(f"e30.{claims}.c2ln"), "EXPIRES_IN": Secret("1800")}
+    given = Token(Secret("x"), clock.now(), clock.now() + 1800, variables=variables)
+    assert credential.token_of(given, {}).expires_at == clock.now() + counts
 
 
 # Settings

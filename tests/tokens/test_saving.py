@@ -7,6 +7,7 @@ import pytest
 
 from proxy.core.errors import TokenUnavailableError
 from proxy.core.secret import Secret
+from proxy.core.token import Token
 from proxy.credentials import KINDS
 from proxy.net.endpoint import Endpoint
 from proxy.net.runtime import Runtime
@@ -142,6 +143,32 @@ async def test_a_refused_token_without_steps_lets_the_other_run_once_more(bench:
     assert bench.server.visits.count("POST /session") == 2
 
 
+async def test_a_revoked_token_without_steps_lets_the_other_run_once_more(bench: Bench) -> None:
+    process = await bench.process()
+    await process.upload.obtain()
+    await bench.clock.advance(seconds=10)
+    await process.upload.revoke()
+    assert value(await process.upload.obtain()) == f"up-{bench.server.tokens[1]}"
+    assert bench.server.visits.count("POST /session") == 2
+
+
+async def test_so_does_another_process_and_one_that_begins_later(bench: Bench) -> None:
+    one, other = await bench.process(), await bench.process()
+    await one.upload.obtain()
+    await bench.clock.advance(seconds=10)
+    await one.upload.revoke()
+    assert value(await other.upload.obtain()) == f"up-{bench.server.tokens[1]}"
+
+
+async def test_variables_that_made_no_token_do_not_let_the_other_run_each_time(bench: Bench) -> None:
+    process = await bench.process(token="{{ OTHER }}")
+    await process.login.obtain()
+    await until(lambda: "TENANT" in process.upload._account.record.variables)
+    with pytest.raises(TokenUnavailableError):
+        await process.upload.obtain()
+    assert bench.server.visits.count("POST /session") == 1
+
+
 async def test_when_the_other_has_nothing_to_give_that_is_said(bench: Bench) -> None:
     bench.server.knobs.status["/session"] = 403
     process = await bench.process()
@@ -173,7 +200,8 @@ async def test_a_token_of_its_own_that_is_newer_is_left_alone(bench: Bench) -> N
     process = await bench.process()
     got = await process.upload.obtain()
     before = process.upload._account.record.generation
-    await process.upload.receive({"ACCESS_TOKEN": Secret("an-old-one"), "TENANT": Secret("x")}, bench.clock.now() - 1)
+    old = {"ACCESS_TOKEN": Secret("an-old-one"), "TENANT": Secret("x")}
+    await process.upload.receive(Token(Secret("an-old-one"), bench.clock.now() - 1, variables=old))
     assert (value(process.upload.current()), process.upload._account.record.generation) == (value(got), before)
     assert process.upload._account.record.variables["TENANT"] == Secret("acme")
 
@@ -186,7 +214,7 @@ async def test_what_is_being_spent_there_stays_in_doubt(bench: Bench) -> None:
     await process.upload.obtain()
     account = process.upload._account
     assert await account.save(account.record.spend(bench.clock.monotonic()))
-    await process.upload.receive({"TENANT": Secret("acme")}, bench.clock.now())
+    await process.upload.receive(Token(Secret("x"), bench.clock.now(), variables={"TENANT": Secret("acme")}))
     record = account.record
     assert (record.generation, record.may_be_spent, record.spending_since) == (2, True, bench.clock.monotonic())
 

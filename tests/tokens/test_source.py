@@ -7,7 +7,7 @@ import pytest
 
 from proxy.core.errors import CircuitOpenError, ProxyError, Reason, TokenUnavailableError
 from proxy.core.secret import Secret
-from proxy.core.token import Token
+from proxy.core.token import REVOKED, Token
 from proxy.stores.base import Record, StoreError
 from proxy.stores.memory import Memory, MemorySettings
 from proxy.tokens.held import Held
@@ -401,7 +401,7 @@ async def test_after_a_revocation_the_next_request_fetches_and_nothing_is_reused
     second = await room.source.obtain()
     assert value(second) == "planted-2"
     assert second.token.generation == first.token.generation + 1
-    assert room.credential.previous == [None, None]
+    assert room.credential.previous == [None, REVOKED]
     assert "token_revoked" in room.event_names()
 
 
