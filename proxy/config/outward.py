@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from proxy.config.positions import Loc
 from proxy.net.certificates import Fault, faults
 from proxy.net.tls import TlsError, TlsSettings
+from proxy.users.mail import MailSettings
 
 
 def tls_settings(part: Any, loc: Loc = ()) -> Iterator[tuple[Loc, TlsSettings]]:
@@ -18,6 +19,8 @@ def tls_settings(part: Any, loc: Loc = ()) -> Iterator[tuple[Loc, TlsSettings]]:
         case TlsSettings():
             if part.paths:
                 yield loc, part
+        case MailSettings() if part.ca is not None:
+            yield loc, TlsSettings(ca=part.ca)
         case BaseModel():
             for name, field in type(part).model_fields.items():
                 yield from tls_settings(getattr(part, name), (*loc, field.alias or name))

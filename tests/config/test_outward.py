@@ -11,6 +11,7 @@ from proxy.config.outward import renew, tls_faults, tls_settings
 from proxy.core.clock import SystemClock
 from proxy.core.settings import Settings
 from proxy.net.tls import TlsSettings
+from proxy.users.mail import MailSettings
 from tests.config.conftest import GOOD, Examine
 from tests.fakes.certificates import Authority, Shown
 
@@ -51,6 +52,16 @@ def test_settings_are_found_wherever_they_stand(authority: Authority) -> None:
     tls = TlsSettings(ca=authority.file)
     part = Part(steps=(Step(), step(tls)), named={"x": [step(tls)], "y": step(TlsSettings())})
     assert list(tls_settings(part)) == [(("steps", 1, "from"), tls), (("named", "x", 0, "from"), tls)]
+
+
+def test_the_authorities_of_the_mail_server_are_looked_at_too(tmp_path: Path, authority: Authority) -> None:
+    said = {"host": "mail.example", "from": "a@mail.example"}
+    sound, broken, none = (
+        MailSettings.model_validate(said | {"ca": path}) for path in (authority.file, tmp_path / "gone.pem", None)
+    )
+    part = Part(named={"a": sound, "b": broken, "c": none})
+    ((loc, fault),) = tls_faults(part, SystemClock.now())
+    assert (loc, fault.absent) == (("named", "b", "ca"), True)
 
 
 def test_what_is_wrong_with_files_is_told_at_its_place(tmp_path: Path, authority: Authority) -> None:
