@@ -45,7 +45,7 @@ class Call:
         Raises:
             RequestInvalidError: one is there twice, or they are no text.
         """
-        text = self.head.query[1:] if self.head.method == "GET" else self.body.decode("latin-1")
+        text = self.head.query[1:] if self.head.method in {"GET", "HEAD"} else self.body.decode("latin-1")
         try:
             pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=50)
         except ValueError:

@@ -66,7 +66,7 @@ class SignInWorld:
         """Return the link that the user's application gets in a refusal."""
         status, problem = await self.ask(user, credential)
         assert (status, problem["type"].rpartition("/")[2]) == (403, "login-required"), problem
-        return problem["login_url"] + "".join(f"&{name}={value}" for name, value in more.items())
+        return str(problem["login_url"]) + "".join(f"&{name}={value}" for name, value in more.items())
 
     async def sign_in(self, user: str, visitor: Visitor, credential: str = "drive", **more: str) -> Page:
         """Let somebody go all the way."""
