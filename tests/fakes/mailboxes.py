@@ -31,7 +31,7 @@ seal: {{keys: ['{key}']}}
 users:
   identity_secret: '{secret}'
   public_url: http://127.0.0.1:{public}
-  origins: [{app}]
+  origins: [{app}, '{here}']
   verification: {{per_peer: null}}
   mail:
     host: 127.0.0.1
@@ -101,8 +101,12 @@ class Told:
 class World:
     """Everything that there is."""
 
-    def __init__(self, proxies: list[Proxy], mail: MailServer, registry: Registry, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, proxies: list[Proxy], mail: MailServer, registry: Registry, http: aiohttp.ClientSession, app: str
+    ) -> None:
         self.proxies, self.mail, self.registry, self.http = proxies, mail, registry, http
+        self.app = app
+        """Where pages of another origin really are."""
 
     async def user(self, name: str, email: str | None = "") -> str:
         """Put a user on file; without an address given, it is made of the name."""
@@ -151,9 +155,10 @@ async def mailboxes(folder: Path, *, replicas: int = 1, **mail: Any) -> AsyncIte
         mailer = MailServer(context=authority.server("127.0.0.1"), login=True, **mail)
         await stack.enter_async_context(mailer)
         api = await stack.enter_async_context(RawServer(scripts=((answer_each,),)))
+        app = await stack.enter_async_context(RawServer(scripts=((answer_each,),)))
         settings = {
-            "key": key, "secret": IDENTITY, "app": APP, "mail": mailer.port, "ca": authority.file, "user": USER,
-            "password": PASSWORD, "api": api.url,
+            "here": app.url, "key": key, "secret": IDENTITY, "app": APP, "mail": mailer.port, "ca": authority.file,
+            "user": USER, "password": PASSWORD, "api": api.url,
         }  # fmt: skip
         proxies: list[Proxy] = []
         for _ in range(replicas):
@@ -165,6 +170,6 @@ async def mailboxes(folder: Path, *, replicas: int = 1, **mail: Any) -> AsyncIte
         store = Redis(RedisSettings(kind="redis", url=Secret(redis.url)), runtime)
         seal = Seal([Secret(key)])
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield World(proxies, mailer, Registry(Documents(store, seal), seal.derive("users")), http)
+        yield World(proxies, mailer, Registry(Documents(store, seal), seal.derive("users")), http, app.url)
         await store.close()
         await runtime.close()
