@@ -51,7 +51,7 @@ def _written(answer: Answer, identifier: str, *, with_body: bool, keep_alive: bo
     lines = [STATUS_LINES[answer.status]]
     lines += [b"%s: %s\r\n" % (name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers.items()]
     lines += [b"Set-Cookie: %s\r\n" % cookie.encode("ascii") for cookie in answer.cookies]
-    if answer.status != 204:
+    if answer.status not in (204, 304):
         lines.append(b"Content-Length: %d\r\n" % len(answer.body))
     lines.append(b"X-Request-Id: %s\r\n" % identifier.encode("ascii"))
     if not keep_alive:

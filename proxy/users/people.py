@@ -18,6 +18,7 @@ from proxy.users.portal import Portal
 from proxy.users.push import Pushes
 from proxy.users.push_call import push_entry
 from proxy.users.registry import Registry
+from proxy.users.script import script_entries
 from proxy.users.settings import UsersSettings
 from proxy.users.sign_ins import SignIns
 from proxy.users.verification import Verifications
@@ -63,7 +64,7 @@ class People:
 
     def let_push(self, pushes: Pushes) -> None:
         """Have users' tokens taken there."""
-        self.portal.add(push_entry(pushes, self.identifier, self.registry.person))
+        self.portal.add(push_entry(pushes, self.identifier, self.registry.person), *script_entries())
 
     def let_sign_in(self, sign_ins: SignIns) -> None:
         """Have users sign in at providers, if browsers know where we are."""

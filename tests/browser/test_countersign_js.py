@@ -1,0 +1,209 @@
+"""A page of another origin pushes tokens by the script while its user's requests go on; a foreign one cannot."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, Final
+
+import aiohttp
+import jwt
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from playwright.async_api import Page
+
+from proxy.core.secret import Secret
+from proxy.users.identity import user_hash
+from tests.fakes.process import Proxy, free_ports
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+SECRET: Final = "0123456789abcdef0123456789abcdef"
+KEY: Final = "the key of the API, which nobody else needs to know"
+HASH: Final = user_hash("ann", Secret(SECRET))
+CONFIG: Final = """
+users: {{identity_secret: '{secret}', origins: ['http://localhost:{app}']}}
+callers:
+  anyone: {{kind: anonymous}}
+credentials:
+  crm: {{kind: user_token}}
+routes:
+  crm: {{match: {{path: /crm/}}, upstream: 'http://127.0.0.1:{app}/api/', callers: [anyone], credential: crm}}
+"""
+PAGE: Final = """<!doctype html><title>an app</title><link rel="icon" href="data:,">
+<script>
+window.Countersign = window.Countersign || function () {
+  var call = arguments;
+  return new Promise(function (done, failed) { (Countersign.q = Countersign.q || []).push([call, done, failed]); });
+};
+window.booted = Countersign('boot', {user_id: 'ann', user_hash: '%HASH%', auth_tokens: {crm: '%TOKEN%'}});
+window.updated = Countersign('update');
+</script>
+<script async src="%PROXY%/.countersign/countersign.js" integrity="%INTEGRITY%" crossorigin="anonymous"></script>
+"""
+BY_HAND: Final = """
+([url, body, type]) => fetch(url, {method: 'POST', headers: {'Content-Type': type}, body}).then(
+    (answer) => answer.status, (error) => String(error))
+"""
+SET: Final = "(tokens) => Countersign('setAuthTokens', tokens)"
+CAUGHT: Final = """
+([command, given]) => Countersign(command, given).then(
+    () => null, (error) => ({...error, name: error.name, message: error.message}))
+"""
+
+
+def token(number: int, user: str = "ann", **claims: Any) -> str:
+    return jwt.encode({"sub": user, "n": number, "exp": time.time() + 60, **claims}, KEY, "HS256")
+
+
+class World:
+    """The app's pages and its API, on one origin; the proxy is another."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.oldest = 0
+        """The API takes no token with a lower number."""
+        self.accepted: list[int] = []
+        self.page = ""
+
+    @property
+    def app(self) -> str:
+        """The app's origin."""
+        return f"http://localhost:{self.port}"
+
+    async def api(self, request: web.Request) -> web.Response:
+        number = 0
+        with suppress(jwt.PyJWTError):
+            shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            number = jwt.decode(shown, KEY, ["HS256"])["n"]
+        if number < max(1, self.oldest):
+            return web.json_response({"error": "token"}, status=401)
+        self.accepted.append(number)
+        return web.json_response({"n": number})
+
+    async def show(self, _: web.Request) -> web.Response:
+        return web.Response(text=self.page, content_type="text/html")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def served() -> AsyncIterator[tuple[World, Proxy]]:
+    (port,) = free_ports(1)
+    world = World(port)
+    site = web.Application()
+    site.router.add_get("/", world.show)
+    site.router.add_route("*", "/api/{rest:.*}", world.api)
+    runner = web.AppRunner(site)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    async with Proxy(CONFIG.format(secret=SECRET, app=port)) as proxy:
+        yield world, proxy
+    await runner.cleanup()
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def opened(served: tuple[World, Proxy], page: Page) -> tuple[World, Proxy, Page]:
+    """The app's page, which has booted."""
+    world, proxy = served
+    world.oldest = 0
+    url = f"http://127.0.0.1:{proxy.port}"
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/.countersign/integrity") as answer:
+        integrity = (await answer.json())["countersign.js"]
+    filled = {"%HASH%": HASH, "%TOKEN%": token(1), "%PROXY%": url, "%INTEGRITY%": integrity}
+    world.page = PAGE
+    for name, value in filled.items():
+        world.page = world.page.replace(name, value)
+    await page.goto(world.app)
+    return world, proxy, page
+
+
+async def test_calls_made_before_the_script_is_there_are_carried_out_when_it_is(
+    opened: tuple[World, Proxy, Page],
+) -> None:
+    _, _, page = opened
+    said = await page.evaluate("window.booted")
+    assert said["auth_tokens"]["crm"]["expires_at"]
+    assert await page.evaluate("window.updated") == {"auth_tokens": {}}
+
+
+async def test_tokens_rotate_while_requests_go_on_and_none_of_them_fails(opened: tuple[World, Proxy, Page]) -> None:
+    world, proxy, page = opened
+    await page.evaluate("window.booted")
+    answers: list[int] = []
+    rotating = True
+
+    async def ask() -> None:
+        headers = {"X-Countersign-User": "ann", "X-Countersign-User-Hash": HASH}
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{proxy.port}") as session:
+            while rotating:
+                async with session.get("/crm/x", headers=headers) as answer:
+                    answers.append(answer.status)
+
+    asking = [asyncio.create_task(ask()) for _ in range(4)]
+    for number in range(2, 42):
+        await page.evaluate(SET, {"crm": token(number)})
+        world.oldest = number  # what was good before is refused from now on
+    rotating = False
+    await asyncio.gather(*asking)
+    assert set(answers) == {200}
+    assert len(answers) > 40
+    assert world.accepted[-1] == 41
+
+
+async def test_a_page_is_told_what_is_wrong_and_goes_on_with_what_it_had(
+    opened: tuple[World, Proxy, Page], mistakes: list[str]
+) -> None:
+    _, _, page = opened
+    await page.evaluate("window.booted")
+    refused = await page.evaluate(CAUGHT, ["setAuthTokens", {"crm": token(9, "ben")}])
+    assert (refused["name"], refused["status"], refused["code"]) == ("CountersignError", 422, "user-token-refused")
+    assert refused["credential"] == "crm"
+    assert "another user" in refused["message"]
+    assert "has no" in (await page.evaluate(CAUGHT, ["shutdown", {}]))["message"]
+    wrong = {"user_id": "ben", "user_hash": HASH, "auth_tokens": {"crm": token(9, "ben")}}
+    assert (await page.evaluate(CAUGHT, ["boot", wrong]))["code"] == "user-unproven"
+    right = {"user_id": "ann", "user_hash": HASH, "auth_tokens": {"crm": token(9)}}
+    assert await page.evaluate(CAUGHT, ["boot", right]) is None
+    mistakes.clear()  # the console shows each status that is an error
+
+
+async def test_calls_are_carried_out_in_their_order(opened: tuple[World, Proxy, Page]) -> None:
+    world, proxy, page = opened
+    tokens = [{"crm": token(number)} for number in range(50, 70)]
+    await page.evaluate("(all) => Promise.all(all.map((one) => Countersign('setAuthTokens', one)))", tokens)
+    headers = {"X-Countersign-User": "ann", "X-Countersign-User-Hash": HASH}
+    async with (
+        aiohttp.ClientSession(f"http://127.0.0.1:{proxy.port}") as session,
+        session.get("/crm/x", headers=headers) as answer,
+    ):
+        assert await answer.json() == {"n": 69}
+    assert world.accepted[-1] == 69
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+async def test_a_page_of_a_foreign_origin_cannot_push(
+    served: tuple[World, Proxy], page: Page, mistakes: list[str], content_type: str
+) -> None:
+    world, proxy = served
+    world.page = "<!doctype html><title>elsewhere</title><link rel='icon' href='data:,'>"
+    await page.goto(f"http://127.0.0.1:{world.port}")  # the same server, under a name that is not among the origins
+    before = [line for line in proxy.log_lines if line["event"] == "user_token_pushed"]
+    body = json.dumps({"user_id": "ann", "user_hash": HASH, "auth_tokens": {"crm": token(99)}})
+    url = f"http://127.0.0.1:{proxy.port}/.countersign/user-tokens"
+    assert "Failed to fetch" in await page.evaluate(BY_HAND, [url, body, content_type])
+    assert [line for line in proxy.log_lines if line["event"] == "user_token_pushed"] == before
+    mistakes.clear()
+
+
+async def test_a_script_that_is_not_the_expected_one_does_not_run(
+    opened: tuple[World, Proxy, Page], mistakes: list[str]
+) -> None:
+    world, _, page = opened
+    at = world.page.index("sha384-") + 7
+    world.page = world.page[:at] + ("B" if world.page[at] == "A" else "A") + world.page[at + 1 :]
+    await page.goto(world.app)
+    await page.wait_for_load_state("load")
+    assert await page.evaluate("Countersign.q.length") == 2
+    assert any("integrity" in mistake for mistake in mistakes)
+    mistakes.clear()
