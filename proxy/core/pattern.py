@@ -4,7 +4,6 @@ The syntax is that of Python's `re`, and what `re` refuses is refused. The searc
 same syntax and stops at a time bound: a text that comes from outside must not decide how long everybody else waits.
 """
 
-import math
 import re
 import warnings
 from typing import Final
@@ -16,9 +15,10 @@ TIME_LIMIT: Final = 0.05
 
 _BRACE: Final = re.compile(r"\\N\{[^}]*\}|\\.|(\{(?![0-9]+\}|[0-9]*,[0-9]*\}))", re.DOTALL)
 """A brace that repeats nothing, in the group: for `re` it stands for itself, for `regex` it may begin a fuzzy match."""
-_GROUPS_REPEATED: Final = re.compile(r"\)\{([0-9]+)")
-_MOST_COPIES: Final = 1000
-"""`regex` writes a group out as often as it must occur, and groups in groups multiply."""
+_PIECES: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{([0-9]+)(?:,[0-9]*)?\}|.", re.DOTALL)
+"""A character or a set of them, escaped or not; with a group: how often the piece before it must occur."""
+_LONGEST_WRITTEN_OUT: Final = 100_000
+"""Characters. `regex` writes every piece out as often as it must occur, and groups in groups multiply."""
 
 
 class PatternTimeoutError(TimeoutError):
@@ -32,14 +32,11 @@ class Pattern:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        if math.prod(int(count[:9]) for count in _GROUPS_REPEATED.findall(text) if int(count[:9])) > _MOST_COPIES:
-            raise ValueError(
-                f"groups that are repeated more than {_MOST_COPIES} times in all; use + or * in their place"
-            )
         try:
             with warnings.catch_warnings(action="ignore"):  # of what `re` may read otherwise one day
                 self.groups = re.compile(text).groups
                 """How many groups it has."""
+                _check_extent(text)
                 self._compiled = regex.compile(_BRACE.sub(_literally, text), regex.VERSION0)
         except (re.error, regex.error, OverflowError, RecursionError) as error:
             remedy = "write a backslash before each of ( [ { * + ? . that stands for itself"
@@ -61,6 +58,32 @@ class Pattern:
 
     def __repr__(self) -> str:
         return f"Pattern({self.text!r})"
+
+
+def _check_extent(text: str) -> None:
+    if _written_out(text) > _LONGEST_WRITTEN_OUT:
+        raise ValueError(
+            f"written out without {{n}}, the pattern has more than {_LONGEST_WRITTEN_OUT} characters; "
+            "use + or * in place of a high count"
+        )
+
+
+def _written_out(text: str) -> int:
+    """Return how many characters the pattern would have if it repeated nothing by number."""
+    outer: list[int] = []
+    before = last = 0
+    for piece in _PIECES.finditer(text):
+        if piece[1] is not None:
+            last *= max(1, int(piece[1][:9]))
+        elif piece[0] == "(":
+            outer.append(before + last)
+            before = last = 0
+        elif piece[0] == ")" and outer:
+            last += before
+            before = outer.pop()
+        else:
+            before, last = before + last, 1
+    return sum(outer) + before + last
 
 
 def _literally(found: re.Match[str]) -> str:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Annotated, ClassVar, Final, Literal, Self
 from urllib.parse import urlencode, urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, model_validator
 
 from proxy.core.clock import Clock
 from proxy.core.errors import FetchError, ProxyError, Reason
@@ -29,7 +29,7 @@ from proxy.credentials.client_auth import ClientId
 from proxy.credentials.discovery import Place
 from proxy.credentials.grant_reply import ID_TOKEN, REFRESH_TOKEN
 from proxy.credentials.oauth2 import OURS, OAuth2, OAuth2Settings
-from proxy.credentials.parameters import Values, rendered, written
+from proxy.credentials.parameters import RESOURCE_CHECKED, ParameterName, Values, rendered, written
 from proxy.credentials.provider_answer import check_answer
 from proxy.credentials.request import check_address, is_plain_http
 from proxy.credentials.sign_in import Arrival, Departure, Errand, IdToken, SignInError, SignsIn, login_required
@@ -63,9 +63,9 @@ class AuthorizationCodeSettings(OAuth2Settings):
     """Where the person is asked, beside a `token_url`. An `issuer` says so itself."""
     revocation_url: Annotated[str, AfterValidator(check_address)] | None = None
     """Where tokens are given back when somebody signs out (RFC 7009). An `issuer` says so itself."""
-    parameters: Mapping[Annotated[str, Field(min_length=1)], Values] = {}
+    parameters: Annotated[Mapping[ParameterName, Values], RESOURCE_CHECKED] = {}
     """More parameters of the address to which the person is sent, such as `prompt`, `audience` or `access_type`."""
-    token_parameters: Mapping[Annotated[str, Field(min_length=1)], Values] = {}
+    token_parameters: Annotated[Mapping[ParameterName, Values], RESOURCE_CHECKED] = {}
     """More parameters of token requests, such as `resource`."""
     service: str = ""
     """What people call the service, for the pages that they see. Default: the provider's host name."""

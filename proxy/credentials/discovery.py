@@ -2,8 +2,9 @@
 
 Theory. What an issuer says of itself is believed if the document names that issuer exactly, and was fetched where the
 standards say that it stands. It is KNOWN for as long as the reply may be cached, an hour if that says nothing; then it
-is asked for again, and what was known goes on to count while the issuer cannot be reached. FORGOTTEN, because what it
-led to was no token endpoint, it is asked for at the next fetch. Who asks meanwhile waits for the one answer.
+is asked for again, once, and what was known goes on to count while the issuer cannot be reached, a minute at a time.
+FORGOTTEN, because what it led to was no token endpoint, it is asked for at the next fetch. Who asks meanwhile waits for
+the one answer.
 """
 
 import asyncio
@@ -85,7 +86,8 @@ class Discovery:
     """Asks one issuer for its metadata.
 
     `question` is a request to the issuer's own address: metadata are asked for in the same way. `plain`: the token
-    endpoint may have an `http://` address. `mutual`: the client shows a certificate (RFC 8705 §5).
+    endpoint may have an `http://` address. `mutual`: the client shows a certificate, whatever proves who it is, and has
+    the addresses that are for those who do (RFC 8705 §5).
     """
 
     requests = 2
@@ -117,6 +119,7 @@ class Discovery:
                 except TokenRequestError as error:
                     if self._known is None or not error.symptom.is_retried:
                         raise
+                    self._until = self._clock.monotonic() + SHORTEST
             return self._known
 
     def forget(self) -> bool:
@@ -127,9 +130,10 @@ class Discovery:
     async def _ask(self) -> tuple[Place, float]:
         """Return the place, and for how many seconds it is good."""
         absent = ""
+        question = replace(self._question, spends=self._question.spends or self._known is not None)
         for url in well_known(self._issuer):
             try:
-                reply = await self._endpoint.call(replace(self._question, url=url))
+                reply = await self._endpoint.call(replace(question, url=url))
                 return self._read(_object(reply)), _lifetime(reply)
             except TokenRequestError as error:
                 if error.symptom not in _ABSENT:

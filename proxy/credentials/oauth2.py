@@ -17,7 +17,7 @@ from proxy.credentials.base import Credential
 from proxy.credentials.client_auth import REGISTERED, ClientSettings, prover
 from proxy.credentials.discovery import Discovery, FixedPlace, Place, Places, check_issuer
 from proxy.credentials.grant_reply import TOKEN_TYPE, GrantReader
-from proxy.credentials.parameters import Scope, Values, rendered, written
+from proxy.credentials.parameters import RESOURCE_CHECKED, ParameterName, Scope, Values, rendered, written
 from proxy.credentials.request import check_address, is_plain_http
 from proxy.net.endpoint import Endpoint, EndpointRequest
 from proxy.net.tls import TlsSettings
@@ -43,7 +43,7 @@ class OAuth2Settings(ClientSettings):
     """In place of `token_url`: who issues, exactly as its metadata say; they name the token endpoint."""
     scope: Scope = ""
     """What the token shall be good for, as a text or a list; empty: whatever the provider gives."""
-    parameters: Mapping[Annotated[str, Field(min_length=1)], Values] = {}
+    parameters: Annotated[Mapping[ParameterName, Values], RESOURCE_CHECKED] = {}
     """More parameters of the request, such as `audience` or `resource`; a list sends one several times, and empty ones
     are left out."""
     token_type: Annotated[str, Field(pattern=rf"^{TOKEN_TYPE.pattern}$")] = "Bearer"  # noqa: S105 - no password
@@ -113,7 +113,8 @@ class OAuth2(Credential):
         self._issuer_clock = IssuerClock(clock)
         self._reading = GrantReader(types | {settings.token_type}, requested, identifies=identifies)
         self.reader = self._reading.usual
-        self.longest_try = settings.timeout * (1 + self._signs + self._places.requests)
+        looked_for = self._places.requests  # again, if there was no token endpoint, which is asked again then
+        self.longest_try = settings.timeout * (1 + (self._signs or looked_for > 0) + 2 * looked_for)
 
     def secrets_in(self, reply: Reply) -> frozenset[str]:
         """Return the tokens in the reply."""
@@ -190,8 +191,10 @@ class OAuth2(Credential):
 def _places(settings: OAuth2Settings, endpoint: Endpoint, clock: Clock) -> Places:
     if settings.issuer is None:
         return FixedPlace(settings.place)
-    question = EndpointRequest("GET", settings.issuer, timeout=settings.timeout, tls=settings.tls)
-    return Discovery(question, endpoint, clock, plain=settings.allow_plain_http, mutual=settings.proof == "mtls")
+    once = settings.spends  # a fetch that spends ends in time
+    question = EndpointRequest("GET", settings.issuer, timeout=settings.timeout, spends=once, tls=settings.tls)
+    shows = settings.tls is not None and settings.tls.certificate is not None
+    return Discovery(question, endpoint, clock, plain=settings.allow_plain_http, mutual=shows)
 
 
 def _explained(error: TokenRequestError, place: Place, client: OAuth2Settings) -> TokenRequestError:

@@ -1,17 +1,19 @@
 """Parameters of a token request: scopes, and what else a provider wants, as often as it wants it (RFC 6749 App. B)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.template import Template
 
 _SCOPE: Final = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")
 """RFC 6749 §3.3."""
+_ABSOLUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-\"$-~]+")
+"""RFC 3986 §4.3: no fragment."""
 
 
 def _joined(scope: Any) -> Any:
@@ -33,6 +35,16 @@ def _fixed(template: Template) -> Template:
     return template
 
 
+def _absolute(values: tuple[Template, ...]) -> tuple[Template, ...]:
+    for value in rendered(values):
+        if value and not _ABSOLUTE.fullmatch(value):
+            raise ValueError(
+                "a resource is an absolute URI without `#` and what follows, such as https://api.example.com/; "
+                "a name that the provider has for it goes into `audience`"
+            )
+    return values
+
+
 def _listed(given: Any) -> Any:
     return (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list) else given
 
@@ -44,6 +56,20 @@ Values = Annotated[
     tuple[Annotated[Template, AfterValidator(_fixed)], ...], BeforeValidator(_listed), WithJsonSchema(_TEXTS)
 ]
 """The values of one parameter, as a text or a list."""
+
+
+Resources = Annotated[Values, AfterValidator(_absolute)]
+"""The addresses of what a token is to be used for (RFC 8707 §2), as a text or a list."""
+
+
+def _with_resource(parameters: Mapping[str, tuple[Template, ...]]) -> Mapping[str, tuple[Template, ...]]:
+    _absolute(parameters.get("resource", ()))
+    return parameters
+
+
+ParameterName = Annotated[str, Field(min_length=1)]
+RESOURCE_CHECKED: Final = AfterValidator(_with_resource)
+"""Of parameters by name, one called `resource` is what RFC 8707 makes of it."""
 
 
 def rendered(values: Iterable[Template]) -> tuple[str, ...]:

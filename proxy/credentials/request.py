@@ -12,7 +12,7 @@ from proxy.core.expression import Variables
 from proxy.core.headers import TOKEN, check_name, encode_value
 from proxy.core.moment import Moment
 from proxy.core.origin import HOST
-from proxy.core.secret import Secret
+from proxy.core.secret import MASK, Secret
 from proxy.core.settings import Duration, Settings
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.template import JsonTemplate, Template
@@ -163,6 +163,7 @@ class RequestSettings(Settings):
                 self._headers(variables, moment),
                 self._body(variables, moment),
                 self.timeout,
+                shown_path=urlsplit(self.url.filled_with(MASK)).path if self.url.names else None,
                 tls=self.tls,
             )
         except UnicodeEncodeError:

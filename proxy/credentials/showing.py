@@ -56,11 +56,12 @@ _COOKIE: Final = re.compile(r"\s*([A-Za-z0-9_.~-]{1,60})\s*=")
 
 
 def show_address(request: EndpointRequest) -> str:
-    """Return the request's address with the values of its query masked."""
+    """Return the request's address with what was filled into its path, and the values of its query, masked."""
     parts = urlsplit(request.url)
+    path = parts.path if request.shown_path is None else request.shown_path
     pairs = parts.query.split("&") if parts.query else []
     query = "&".join(f"{pair.partition('=')[0]}={MASK}" if "=" in pair else MASK for pair in pairs)
-    return scrub(f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?{query}" if query else ""))
+    return scrub(f"{parts.scheme}://{parts.netloc}{path}" + (f"?{query}" if query else ""))
 
 
 def show_headers(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from proxy.core.clock import Clock
 from proxy.core.token import Token
 from proxy.credentials.client_auth import SecretLine
 from proxy.credentials.oauth2 import OAuth2, OAuth2Settings
-from proxy.credentials.parameters import Values, rendered
+from proxy.credentials.parameters import Resources, Values, rendered
 from proxy.net.endpoint import Endpoint
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -59,7 +59,7 @@ class TokenExchangeSettings(OAuth2Settings):
     """What is wanted; a reply that brings something else is not used. Default: as the provider likes."""
     audience: Values = ()
     """Where the token is to be used, by the names that the provider has for it; a text or a list."""
-    resource: Values = ()
+    resource: Resources = ()
     """Where the token is to be used, by address (RFC 8707); a text or a list."""
 
     @model_validator(mode="after")

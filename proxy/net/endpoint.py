@@ -55,6 +55,8 @@ class EndpointRequest:
     """The name of the step that it is of, where a credential has several."""
     accepts: frozenset[int] = frozenset()
     """Statuses that are successes too, beside 2xx."""
+    shown_path: str | None = None
+    """The path of `url` as a person may see it, without what was filled in; None: nothing was."""
     tls: TlsSettings | None = field(default=None, repr=False)
     """Whom to believe and what to show; None: the system's authorities, and nothing."""
 

@@ -73,10 +73,40 @@ def test_a_search_that_ends_at_once_for_regex_is_not_given_up() -> None:
     assert Pattern("(a+)+$").search("a" * 40 + "b") is None
 
 
-@pytest.mark.parametrize("pattern", ["((a{1000}){1000}){1000}", "(a){1001}", "(ab){99999999999}"])
-def test_a_pattern_that_would_fill_the_memory_is_refused(pattern: str) -> None:
-    with pytest.raises(ValueError, match="more than 1000 times"):
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "((a{1000}){1000}){1000}",
+        "(a){100001}",
+        "(?:[ab]{60000}){900}",
+        "(?:[](]{1001}){100,}",
+        r"x|((\)){1001}){100,200}",
+        "a{6000000}",
+        "(a{1000}b{1}){100}",
+        "(?:(?:ab{500}){10}c){20}",
+    ],
+)
+def test_a_pattern_that_would_fill_the_memory_is_refused_with_a_remedy(pattern: str) -> None:
+    with pytest.raises(ValueError, match=r"more than 100000 characters; use \+ or \*"):
         Pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}",
+        "(?:[ab]{0,60000}c){0,900}",
+        r"(?:a\{900\}[{900}]){100}",
+        "a){9}{9}",
+    ],
+)
+def test_one_that_repeats_little_or_only_may_repeat_is_not(pattern: str) -> None:
+    try:
+        refused = ""
+        Pattern(pattern)
+    except ValueError as error:
+        refused = str(error)
+    assert "written out" not in refused
 
 
 def test_the_groups_are_counted() -> None:

@@ -13,12 +13,13 @@ from proxy.core.errors import Reason
 from proxy.core.message import Reply
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.credentials.client_credentials import ClientCredentials, ClientCredentialsSettings
-from proxy.credentials.discovery import well_known
+from proxy.credentials.discovery import SHORTEST, well_known
+from proxy.credentials.refresh_token import RefreshToken, RefreshTokenSettings
 from proxy.net.endpoint import Endpoint, EndpointRequest
 from tests.fakes import keys
 from tests.fakes.authorization_server import CLIENT, SECRET, AuthorizationServer
 from tests.fakes.certificates import Authority
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import FakeClock, HurriedClock
 
 OPENID = "/.well-known/openid-configuration"
 RFC8414 = "/.well-known/oauth-authorization-server"
@@ -169,8 +170,62 @@ async def test_what_is_known_counts_while_the_issuer_cannot_be_asked(
     else:
         assert (await bench.failure()).symptom is symptom
     scripted.symptom = None
+    await bench.clock.advance(seconds=SHORTEST)
     assert await bench.works()
     assert len(bench.server.metadata_requests) == 2
+
+
+class Hanging(Endpoint):
+    """Counts the questions to an issuer, which does not answer them while it hangs."""
+
+    hangs = False
+    questions = 0
+
+    async def ask(self, request: EndpointRequest) -> Reply:
+        if request.method != "GET":
+            return await super().ask(request)
+        self.questions += 1
+        if self.hangs:
+            raise TokenRequestError(Symptom.TIMEOUT, "the issuer does not answer")
+        return await super().ask(request)
+
+
+async def test_an_issuer_that_hangs_is_asked_once_a_minute_while_something_is_known(bench: Bench) -> None:
+    bench.endpoint = hanging = Hanging(bench.clock)
+    bench.credential = bench.made()
+    assert await bench.works()
+    await bench.clock.advance(hours=2)
+    hanging.hangs, hanging.questions = True, 0
+    for _ in range(3):
+        assert await bench.works()
+    assert hanging.questions == 1
+    await bench.clock.advance(seconds=SHORTEST)
+    assert await bench.works()
+    assert hanging.questions == 2
+
+
+@pytest.mark.parametrize("spends", [True, False])
+async def test_a_fetch_that_spends_asks_no_issuer_twice(bench: Bench, *, spends: bool) -> None:
+    hanging = Hanging(HurriedClock())
+    hanging.hangs = True
+    bench.endpoint = hanging
+    own = {"client_id": CLIENT, "client_secret": SECRET, "allow_plain_http": True, "issuer": bench.server.issuer}
+    spending = RefreshTokenSettings.model_validate({"kind": "refresh_token", "refresh_token": "first", **own})
+    made = RefreshToken("main", spending, hanging, bench.clock) if spends else bench.made()
+    with pytest.raises(TokenRequestError):
+        await made.fetch(None)
+    assert hanging.questions == (1 if spends else 3)
+
+
+SIGNED = {"client_secret": None, "client_auth": "private_key_jwt", "client_assertion": {"key": keys.pem("p256")}}
+FIXED = {"issuer": None, "token_url": "https://a.example/token"}
+
+
+@pytest.mark.parametrize(("given", "longest"), [({}, 60.0), (SIGNED, 60.0), (FIXED, 10.0), (FIXED | SIGNED, 20.0)])
+async def test_the_longest_try_counts_looking_for_the_endpoint_twice(
+    bench: Bench, given: dict[str, Any], longest: float
+) -> None:
+    assert bench.made(**given).longest_try == longest
 
 
 @pytest.mark.parametrize(
@@ -213,7 +268,10 @@ async def test_a_token_endpoint_without_tls_is_not_asked(tmp_path: Path) -> None
         assert "is not https" in str(error)
 
 
-async def test_a_client_with_a_certificate_is_sent_to_the_endpoint_for_those(tmp_path: Path) -> None:
+@pytest.mark.parametrize("auth", [{"client_auth": "mtls", "client_secret": None}, {}])
+async def test_a_client_with_a_certificate_is_sent_to_the_endpoint_for_those(
+    tmp_path: Path, auth: dict[str, Any]
+) -> None:
     authority = Authority(tmp_path)
     shown = authority.client()
     (tmp_path / "client.pem").write_bytes(shown.chain + shown.key)
@@ -226,7 +284,7 @@ async def test_a_client_with_a_certificate_is_sent_to_the_endpoint_for_those(tmp
             "mtls_endpoint_aliases": {"token_endpoint": server.elsewhere},
         }
         bench = Bench(server, clock)
-        bench.credential = bench.made(client_auth="mtls", client_secret=None, tls=tls)
+        bench.credential = bench.made(tls=tls, **auth)
         assert await bench.works()
         await bench.endpoint.close()
         assert server.requests[0].path_qs == "/elsewhere"

@@ -7,6 +7,7 @@ import pytest
 
 from proxy.core.message import Reply
 from proxy.core.secret import Secret
+from proxy.credentials.request import RequestSettings
 from proxy.credentials.showing import (
     mask,
     sent_values,
@@ -97,6 +98,13 @@ def test_an_endless_document_is_cut() -> None:
     assert str(mask(deep)).count("[") == 8
     assert len(mask(list(range(1000)))) == 51
     assert mask({str(number): number for number in range(60)})["..."] == 10
+
+
+def test_what_was_filled_into_a_path_is_masked_however_short_it_is() -> None:
+    settings = RequestSettings.model_validate({"url": "https://a.example/t/{{ PIN }}/token?x={{ PIN }}"})
+    request = settings.build({"PIN": Secret("7")})
+    assert request.url == "https://a.example/t/7/token?x=7"
+    assert show_address(request) == "https://a.example/t/***/token?x=***"
 
 
 def test_an_address_keeps_its_path_and_the_names_of_its_query() -> None:

@@ -122,7 +122,7 @@ async def test_a_subject_that_is_refused_is_an_error(bench: Bench) -> None:
         ({"subject_token_type": "passport"}, "pattern"),
         ({"actor_token": "x"}, "actor_token and actor_token_type go together"),
         ({"actor_token_type": "jwt"}, "actor_token and actor_token_type go together"),
-        ({"parameters": {"resource": "x"}}, "resource is sent anyway"),
+        ({"parameters": {"resource": "https://a.example"}}, "resource is sent anyway"),
         ({"audience": "{{ X }}"}, "{{ X }} has no value"),
     ],
 )
