@@ -29,6 +29,7 @@ label { display: block; font-weight: 600; margin-bottom: .25rem; }
 .hint { color: var(--quiet); font-size: .9375rem; margin-bottom: .5rem; }
 input { font: 1.5rem/1.2 ui-monospace, monospace; letter-spacing: .2em; width: 100%; padding: .625rem .75rem;
   margin-bottom: 1rem; color: inherit; background: transparent; border: 1px solid var(--line); border-radius: .375rem; }
+input[aria-invalid] { border-color: var(--alarm); }
 button { font: inherit; font-weight: 600; width: 100%; min-height: 2.75rem; padding: .5rem 1rem; cursor: pointer;
   border: 1px solid var(--deed); border-radius: .375rem; background: var(--deed); color: var(--on-deed); }
 button.second { background: transparent; color: var(--deed); margin-top: .75rem; }
@@ -70,7 +71,7 @@ def entering(view: View, *, problem: str = "", status: int = 200) -> Answer:
 <button name="do" value="check">Confirm</button>"""
     again = '<button class="second" name="do" value="send">Send another code</button>'
     body = f"""<p>If an e-mail address is on file for you, a code is on its way to it. It is good for
-{round(CODE_LIFETIME / 60)} minutes. Look among the unwanted mail, too.</p>
+{round(CODE_LIFETIME / 60)} minutes. If you do not see it, look in the spam folder.</p>
 {_form(view, "check", fields)}
 {_form(view, "again", again)}"""
     return _page(view, "Type the code", body, problem=problem, status=status)

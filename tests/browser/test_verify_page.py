@@ -123,7 +123,9 @@ async def test_each_page_fits_and_can_be_read(
     )
     page = await context.new_page()
 
-    async def look(name: str) -> None:
+    async def look(name: str, heading: str) -> None:
+        await expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        await page.wait_for_load_state("load")
         await page.screenshot(path=tmp_path / f"{name}-{size}-{scheme}.png")
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert await page.evaluate(CONTRAST) >= 4.5
@@ -132,16 +134,16 @@ async def test_each_page_fits_and_can_be_read(
 
     url = (await link(world, user)).partition("&return_to")[0]
     await page.goto(url)
-    await look("asking")
+    await look("asking", "Confirm your e-mail address")
     await page.click("text=Send the code")
-    await look("entering")
+    await look("entering", "Type the code")
     await page.fill("#code", "12")
     await page.click("text=Confirm")
-    await look("wrong")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await look("wrong", "Type the code")
     await page.fill("#code", await world.mail.code_for(f"{user}@mail.example"))
     await page.click("text=Confirm")
-    await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
-    await look("done")
+    await look("done", "Thank you")
     await page.goto(f"{world.proxies[0].url}/.countersign/verify?handle=x")
-    await look("broken")
+    await look("broken", "This does not work")
     await context.close()
