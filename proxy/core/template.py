@@ -29,10 +29,11 @@ class Template:
     __slots__ = ("_parts", "names", "needs_moment", "source")
 
     def __init__(self, text: str) -> None:
+        self.names: frozenset[str] = frozenset()
+        """The variables that it needs."""
         self._parts: tuple[str | Expression, ...] = _parts(text)
         places = [part for part in self._parts if isinstance(part, Expression)]
-        self.names: frozenset[str] = frozenset(name for place in places for name in place.names)
-        """The variables that it needs."""
+        self.names = frozenset(name for place in places for name in place.names)
         self.needs_moment = any(place.needs_moment for place in places)
         """True when it says the time or a random number: it renders differently each time."""
         self.source = "".join(part if isinstance(part, str) else part.source for part in self._parts)
@@ -79,10 +80,11 @@ class JsonTemplate:
     __slots__ = ("_value", "names", "needs_moment")
 
     def __init__(self, value: Any) -> None:
+        self.names: frozenset[str] = frozenset()
+        """The variables that it needs."""
         templates: list[Template] = []
         self._value = _compile(value, templates)
         self.names = frozenset(name for template in templates for name in template.names)
-        """The variables that it needs."""
         self.needs_moment = any(template.needs_moment for template in templates)
         """As of `Template`."""
 

@@ -12,7 +12,7 @@ import threading
 import weakref
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, model_validator
 
@@ -46,6 +46,10 @@ class TlsSettings(Settings):
         for name in ("key", "key_password"):
             if getattr(self, name) is not None and self.certificate is None:
                 raise ValueError(f"{name} is given without a certificate; name its file under `certificate`")
+        return self
+
+    def __deepcopy__(self, memo: Any = None) -> Self:
+        """Return the very same: pydantic copies defaults, and what `files` keeps here cannot be copied."""
         return self
 
     @property

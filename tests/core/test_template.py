@@ -169,3 +169,11 @@ def test_strings_inside_json_have_filters_and_a_canonical_spelling() -> None:
 def test_what_json_cannot_say_is_refused(value: Any) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(JsonTemplate).validate_python(value)
+
+
+@pytest.mark.parametrize("made", [Template, JsonTemplate])
+def test_one_that_could_not_be_made_can_still_be_printed(made: type[Template] | type[JsonTemplate]) -> None:
+    half = made.__new__(made)
+    with pytest.raises(ValueError, match=r"\{\{"):
+        half.__init__("{{ }}")  # type: ignore[misc]
+    assert repr(half) in {"Template()", "JsonTemplate()"}

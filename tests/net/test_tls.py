@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from proxy.core.secret import Secret
+from proxy.core.settings import Settings
 from proxy.net.tls import TlsError, TlsSettings
 from tests.fakes.certificates import PASSWORD, Authority
 
@@ -143,3 +144,11 @@ def test_settings_that_make_no_sense_are_refused(alone: dict[str, str]) -> None:
 def test_nothing_shows_the_password(tmp_path: Path, authority: Authority) -> None:
     settings = written(tmp_path, authority, key_password=PASSWORD)
     assert PASSWORD not in f"{settings!r} {settings.files!r} {settings.model_dump_json()}"
+
+
+def test_settings_that_are_a_default_go_on_to_be_one_once_they_are_in_use() -> None:
+    class Holder(Settings):
+        tls: TlsSettings = TlsSettings()
+
+    assert Holder().tls.files is Holder().tls.files
+    assert Holder().tls == TlsSettings()
