@@ -72,7 +72,7 @@ clean:
 
 .venv/.test: .venv/.run requirements-dev.lock
 	@echo 'Installing what the tests need into .venv …'
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@
 
 # The programs that tests run for real, each with the package that brings it (the same name on Debian and Homebrew).
