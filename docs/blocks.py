@@ -10,7 +10,8 @@ import click
 from pydantic import BaseModel
 
 from docs.wrapping import item, paragraph
-from proxy.admin.operations import BASE, OPERATIONS, Operation
+from proxy.admin.operation import BASE, Operation
+from proxy.admin.operations import OPERATIONS
 from proxy.admin.problem import AdminError
 from proxy.admin.views import View
 from proxy.cli import main

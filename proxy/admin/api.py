@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from proxy.admin.access import Lockout, check_host, identify
 from proxy.admin.inspectable import Inspectable
 from proxy.admin.openapi import describe
-from proxy.admin.operations import BASE, OPERATIONS, Call, Operation
+from proxy.admin.operation import BASE, Call, Operation
+from proxy.admin.operations import OPERATIONS
 from proxy.admin.problem import (
     AdminError,
     InternalError,
@@ -52,8 +53,11 @@ def admin_app(app: Inspectable) -> web.Application:
 
     site = web.Application(middlewares=[_guard(app)], client_max_size=BODY_LIMIT)
     for operation in OPERATIONS:
-        add = site.router.add_post if operation.is_order else site.router.add_get
-        add(BASE + operation.path, _carry_out(app, operation))
+        handler = _carry_out(app, operation)
+        if operation.is_order:
+            site.router.add_route(operation.method, BASE + operation.path, handler)
+        else:
+            site.router.add_get(BASE + operation.path, handler)
     site.router.add_get(f"{BASE}/openapi.json", openapi)
     site.on_response_prepare.append(_set_headers)
     return site
@@ -94,9 +98,11 @@ def _admit(app: Inspectable, lockout: Lockout, request: web.Request) -> str:
 
 def _carry_out(app: Inspectable, operation: Operation) -> Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
+        name, part = (*(request.match_info[name] for name in operation.names), "", "")[:2]
         call = Call(
             who=request[_WHO],
-            name=request.match_info.get("name", ""),
+            name=name,
+            part=part,
             parameters=await _parameters(operation, request),
         )
         if not operation.is_order:
@@ -116,11 +122,13 @@ def _carry_out(app: Inspectable, operation: Operation) -> Handler:
 
 
 def _write_down(app: Inspectable, operation: Operation, call: Call, outcome: str, peer: str) -> None:
+    people = app.graph.people
     app.events.record(
         "info" if outcome == "done" else "warning",
         EventName.ADMIN_ACTION,
         route=call.name if operation.subject == "route" else None,
-        credential=call.name if operation.subject == "credential" else None,
+        credential={"credential": call.name, "user": call.part or None}.get(operation.subject or ""),
+        user=people.registry.pseudonym(call.name) if people and operation.subject == "user" else None,
         who=call.who,
         action=operation.name,
         outcome=outcome,

@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic.json_schema import models_json_schema
 
 from proxy import __version__
-from proxy.admin.operations import BASE, Operation, Parameters
+from proxy.admin.operation import BASE, Operation, Parameters
 
 _PROBLEM: Final = {
     "type": "object",
@@ -74,8 +74,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 
 def _parameters(operation: Operation) -> Iterable[dict[str, Any]]:
-    if operation.subject:
-        yield {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+    for name in operation.names:
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
     if not operation.is_order:
         for name, schema in operation.takes.model_json_schema().get("properties", {}).items():
             described = {key: value for key, value in schema.items() if key != "title"}

@@ -1,20 +1,16 @@
-"""What operators can ask and order, one entry each: from here come the routes, the audit log and the documentation.
+"""What operators can ask and order, one entry each: from here come the routes, the audit log and the documentation."""
 
-Theory. An operation never sees a request, only a `Call`, and a `Call` is made in one place: where the key has been
-checked (`admin/api.py`). So there is no way to write one that answers strangers.
-"""
-
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from proxy import credentials
 from proxy.admin import showing, views
 from proxy.admin.inspectable import Inspectable
-from proxy.admin.problem import NotFoundError, OrderFailedError, OrderInvalidError
+from proxy.admin.operation import Call, Operation, Parameters, existing
+from proxy.admin.problem import OrderFailedError, OrderInvalidError
+from proxy.admin.users import USERS
 from proxy.admin.views import View
 from proxy.core.errors import ProxyError, TokenUnavailableError
 from proxy.credentials.trial import trial
@@ -23,19 +19,6 @@ from proxy.telemetry.events import LONGEST_PAGE
 from proxy.telemetry.line import Level, rfc3339
 from proxy.users.identity import LONGEST_ID
 from proxy.users.tickets import LIFETIME as TICKET_LIVES
-
-BASE: Final = "/api/v1"
-
-
-class Parameters(BaseModel):
-    """Base of what an operation takes in its query or body."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
-
-    @property
-    def noted(self) -> Mapping[str, Any]:
-        """What is written down of an order; no user's id is."""
-        return self.model_dump(exclude={"user"})
 
 
 class EventsQuery(Parameters):
@@ -71,39 +54,6 @@ class LoginOrder(Parameters):
     """The id of the user whose access it is, of a credential of which each user has their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An order of somebody whose key was right."""
-
-    who: str
-    """The name of the key's holder."""
-    name: str
-    """What the path names; empty when it names nothing."""
-    parameters: Any
-    """An instance of the operation's `takes`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One thing that the admin API does."""
-
-    name: str
-    method: Literal["GET", "POST"]
-    path: str
-    summary: str
-    run: Callable[[Inspectable, Call], Awaitable[View]]
-    shows: type[View]
-    takes: type[Parameters] = Parameters
-    """What the query (GET) or body (POST) holds."""
-    subject: Literal["credential", "route"] | None = None
-    """What `{name}` in the path names."""
-
-    @property
-    def is_order(self) -> bool:
-        """Return True when it changes something; every order is recorded."""
-        return self.method != "GET"
-
-
 async def _status(app: Inspectable, _: Call) -> View:
     return showing.status(app)
 
@@ -113,11 +63,11 @@ async def _credentials(app: Inspectable, _: Call) -> View:
 
 
 async def _credential(app: Inspectable, call: Call) -> View:
-    return showing.credential(app, _existing(app.sources.by_name, call.name, "credential"))
+    return showing.credential(app, existing(app.sources.by_name, call.name, "credential"))
 
 
 async def _refresh(app: Inspectable, call: Call) -> View:
-    source = app.sources.by_name[name := _existing(app.sources.by_name, call.name, "credential")]
+    source = app.sources.by_name[name := existing(app.sources.by_name, call.name, "credential")]
     try:
         await source.refresh()
     except TokenUnavailableError as error:
@@ -130,7 +80,7 @@ async def _refresh(app: Inspectable, call: Call) -> View:
 
 
 async def _revoke(app: Inspectable, call: Call) -> View:
-    name = _existing(app.sources.by_name, call.name, "credential")
+    name = existing(app.sources.by_name, call.name, "credential")
     try:
         if app.sources.settings[name].signs_in and app.graph.people and app.graph.people.sign_ins:
             await app.graph.people.sign_ins.end(name, None, call.who)
@@ -144,7 +94,7 @@ async def _revoke(app: Inspectable, call: Call) -> View:
 
 
 async def _login(app: Inspectable, call: Call) -> View:
-    settings = app.sources.settings[_existing(app.sources.settings, call.name, "credential")]
+    settings = app.sources.settings[existing(app.sources.settings, call.name, "credential")]
     login = app.graph.people and app.graph.people.login
     if not settings.signs_in or not login:
         raise OrderInvalidError(f"nobody signs in for a credential of kind {settings.kind}")
@@ -157,7 +107,7 @@ async def _login(app: Inspectable, call: Call) -> View:
 
 
 async def _test(app: Inspectable, call: Call) -> View:
-    settings = app.sources.settings[_existing(app.sources.settings, call.name, "credential")]
+    settings = app.sources.settings[existing(app.sources.settings, call.name, "credential")]
     credential = credentials.KINDS[settings.kind](call.name, settings, app.endpoint, app.clock)
     return showing.trial(await trial(credential))
 
@@ -167,11 +117,11 @@ async def _routes(app: Inspectable, _: Call) -> View:
 
 
 async def _route(app: Inspectable, call: Call) -> View:
-    return showing.route(app, _existing(app.graph.plans, call.name, "route"))
+    return showing.route(app, existing(app.graph.plans, call.name, "route"))
 
 
 async def _breaker(app: Inspectable, call: Call) -> View:
-    name = _existing(app.graph.plans, call.name, "route")
+    name = existing(app.graph.plans, call.name, "route")
     shall_be_open = {"open": True, "closed": False, "auto": None}[call.parameters.state]
     app.graph.plans[name].breaker.force(shall_be_open, app.clock.monotonic())
     return showing.route(app, name)
@@ -182,12 +132,6 @@ async def _events(app: Inspectable, call: Call) -> View:
     since = query.since.timestamp() if isinstance(query.since, datetime) else None
     page = app.events.query(**query.model_dump(exclude={"since"}), since=since)
     return showing.events(page)
-
-
-def _existing(things: Mapping[str, object], name: str, what: str) -> str:
-    if name not in things:
-        raise NotFoundError(f"there is no {what} of this name; GET {BASE}/{what}s lists them")
-    return name
 
 
 OPERATIONS: Final = (
@@ -254,5 +198,6 @@ OPERATIONS: Final = (
     Operation(
         "listEvents", "GET", "/events", "What happened, newest first", _events, views.EventsView, takes=EventsQuery
     ),
+    *USERS,
 )
 """The paths stand under `BASE`. The API's description, `/openapi.json`, is made from this list."""

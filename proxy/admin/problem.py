@@ -104,6 +104,25 @@ class OrderFailedError(AdminError):
     title = "The order could not be carried out"
 
 
+class UserTokenRefusedError(AdminError):
+    """A user's token is not accepted; the one before it stays."""
+
+    code = "admin-user-token-refused"
+    status = 422
+    title = "The user's token is not accepted"
+
+
+class DependencyUnavailableError(AdminError):
+    """The store, or an issuer's keys, cannot be reached now; the same order may be given again."""
+
+    code = "admin-dependency-unavailable"
+    status = 503
+    title = "Something that this needs cannot be reached now"
+
+    def __init__(self, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(detail, headers={"Retry-After": str(max(1, math.ceil(retry_after or 1.0)))})
+
+
 class InternalError(AdminError):
     """A mistake of ours; the log has it."""
 

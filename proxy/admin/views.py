@@ -244,3 +244,31 @@ class LoginView(View):
     url: str
     """To be opened in that person's own browser. Whoever has it can give access in their place."""
     expires_at: Moment
+
+
+class UserTokenView(View):
+    """A user's token of one credential."""
+
+    credential: str
+    kind: str
+    state: StateName
+    fingerprint: str | None
+    """Tells two tokens apart and says nothing of either."""
+    issued_at: Moment | None
+    """When it was fetched, or pushed."""
+    expires_at: Moment | None
+    """None: it does not expire, or there is none."""
+
+
+class UserView(View):
+    """What is known of one user."""
+
+    id: str
+    pseudonym: str
+    """Stands for the user in logs and events."""
+    email: str | None
+    name: str | None
+    variables: tuple[str, ...]
+    """The names of what the templates of credentials may use; their values are not shown."""
+    tokens: tuple[UserTokenView, ...]
+    """Of each credential that is per user."""

@@ -33,6 +33,7 @@ class People:
         self.registry = registry
         self.identifier = Identifier(settings, endpoint, runtime)
         self.portal = Portal((), settings.own_origin, settings.origins)
+        self.pushes: Pushes | None = None
         self.sign_ins: SignIns | None = None
         self.login: Login | None = None
         """None: nobody can sign in."""
@@ -64,6 +65,7 @@ class People:
 
     def let_push(self, pushes: Pushes) -> None:
         """Have users' tokens taken there."""
+        self.pushes = pushes
         self.portal.add(push_entry(pushes, self.identifier, self.registry.person), *script_entries())
 
     def let_sign_in(self, sign_ins: SignIns) -> None:

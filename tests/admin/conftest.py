@@ -17,11 +17,20 @@ from proxy.callers.api_key import ApiKeySettings, hash_key
 from proxy.core.clock import Clock
 from proxy.credentials.base import CredentialSettings
 from proxy.credentials.http_request import HttpRequestSettings
+from proxy.credentials.user_token import UserTokenSettings
 from proxy.gateway.graph import Graph, build_graph
 from proxy.gateway.settings import RouteSettings
 from proxy.net.endpoint import Endpoint
+from proxy.stores.documents import Documents
+from proxy.tokens.personal import build_pool
 from proxy.tokens.sources import Sources
-from tests.fakes.token_room import TokenRoom
+from proxy.tokens.workshop import Workshop
+from proxy.users.changes import Changes
+from proxy.users.people import People
+from proxy.users.push import Pushes
+from proxy.users.registry import Registry
+from proxy.users.settings import UsersSettings
+from tests.fakes.token_room import SEAL, TokenRoom
 
 KEY = "csk_ops_0123456789abcdef0123456789abcdef"
 
@@ -52,7 +61,17 @@ class Process:
         self.health.is_configured = True
         self.started_at = room.clock.now()
         self.endpoint = Endpoint(self.clock)
-        self.sources = Sources({"billing": billing("http://127.0.0.1:1/token")}, {"billing": room.source})
+        crm = UserTokenSettings(kind="user_token")
+        workshop = Workshop(self.endpoint, room.vault, b"0" * 32, room.runtime, self.metrics, self.events)
+        self.sources = Sources(
+            {"billing": billing("http://127.0.0.1:1/token"), "crm": crm},
+            {"billing": room.source},
+            {"crm": build_pool("crm", crm, "identity", workshop)},
+        )
+        documents = Documents(room.store, SEAL)
+        people = People(UsersSettings(), Registry(documents, b"key"), self.endpoint, room.runtime)
+        people.let_push(Pushes(lambda: self.sources, self.endpoint, room.runtime, room.events))
+        room.store.listen(Changes(lambda: self.sources).hear)
         self.graph: Graph = build_graph(
             {
                 "billing": RouteSettings.model_validate(
@@ -71,6 +90,7 @@ class Process:
             runtime=room.runtime,
             metrics=room.metrics,
             events=room.events,
+            people=people,
         )
         self.store_kind = "memory"
         self.admin_keys: Mapping[str, str] = {"ops": hash_key(KEY)}

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 
 import pytest
 import structlog
@@ -7,14 +8,15 @@ from aiohttp import web
 
 from proxy.admin.access import LOCK, TRIES
 from proxy.admin.api import admin_app
-from proxy.admin.operations import BASE, OPERATIONS
+from proxy.admin.operation import BASE
+from proxy.admin.operations import OPERATIONS
 from proxy.telemetry.events import Event, EventName
 from tests.admin.conftest import KEY, Operator, Process
 from tests.fakes.credential import MARKER
 from tests.fakes.token_room import transient
 
 PATHS = [
-    *((operation.method, BASE + operation.path.replace("{name}", "billing")) for operation in OPERATIONS),
+    *((operation.method, BASE + re.sub(r"\{\w+\}", "billing", operation.path)) for operation in OPERATIONS),
     ("GET", f"{BASE}/openapi.json"),
     ("GET", "/"),
     ("GET", "/nowhere"),
@@ -156,7 +158,7 @@ async def test_an_order_that_fails_is_recorded_too(operator: Operator, process: 
 async def test_looking_is_not_recorded(operator: Operator, process: Process) -> None:
     for operation in OPERATIONS:
         if not operation.is_order:
-            await operator.get(BASE + operation.path.replace("{name}", "billing"))
+            await operator.get(BASE + re.sub(r"\{\w+\}", "billing", operation.path))
     assert recorded(process) == []
 
 

@@ -1,6 +1,7 @@
 import pytest
 
-from proxy.admin.operations import BASE, OPERATIONS
+from proxy.admin.operation import BASE
+from proxy.admin.operations import OPERATIONS
 from proxy.core.breaker import BreakerState
 from proxy.credentials.refresh_token import RefreshTokenSettings
 from proxy.stores.base import Record, StoreError
@@ -18,7 +19,8 @@ def test_names_and_paths_are_given_once() -> None:
 
 
 def test_what_names_something_says_what() -> None:
-    assert all(("{name}" in operation.path) == (operation.subject is not None) for operation in OPERATIONS)
+    assert all(bool(operation.names) == (operation.subject is not None) for operation in OPERATIONS)
+    assert all(len(operation.names) <= 2 for operation in OPERATIONS)
 
 
 async def test_the_status_tells_how_the_process_is(operator: Operator, process: Process) -> None:
