@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 from typing import Final
 
-from proxy.core.errors import ProxyError, RequestInvalidError, RequestTooLargeError
+from proxy.core.errors import OverloadedError, ProxyError, RequestInvalidError, RequestTooLargeError
 from proxy.gateway.inbound import Inbound
 from proxy.gateway.recording import Recording
 from proxy.gateway.settings import RouteSettings
@@ -19,6 +19,14 @@ PATIENCE: Final = 30.0
 """Seconds without a byte after which a body that is read in advance is given up."""
 GATHERING: Final = 120.0
 """Seconds within which all of it must be here: it holds one of the route's places meanwhile."""
+
+
+_NO_ROOM: Final = (
+    "this route's credential needs a hash of the whole body before it is sent, and the disk takes no more of this one; "
+    "make room in the directory for temporary files, or raise `replay.memory`"
+)
+_NO_ROOM_FOR: Final = 10.0
+"""Seconds after which it may be tried again."""
 
 
 class Body:
@@ -119,6 +127,7 @@ class Body:
         Raises:
             RequestTooLargeError: it is longer than what may be remembered.
             RequestInvalidError: it did not come in time.
+            OverloadedError: the disk has no room for it.
         """
         digest = hashlib.new(function, self.whole or b"", usedforsecurity=False)
         if self.whole is None:
@@ -137,6 +146,8 @@ class Body:
                 self._recording.add(piece)
                 await self._recording.settle()
                 _check_kept(self._received, replay.memory + replay.disk, "replay.memory and replay.disk")
+                if not self._recording.kept:
+                    raise OverloadedError(_NO_ROOM, retry_after=_NO_ROOM_FOR)
             self.sent = not piece
             self.length = self._received
         return self._recording

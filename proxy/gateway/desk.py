@@ -4,6 +4,7 @@ Nothing here is on the way of a request: what lies under the reserved prefix nev
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from proxy.core.errors import RequestInvalidError, RequestTooLargeError, RouteNotFoundError
@@ -17,8 +18,10 @@ PATIENCE: Final = 10.0
 """Seconds within which a call's body must be here."""
 
 
-async def serve(people: People | None, inbound: Inbound, head: RequestHead, identifier: str) -> int:
-    """Answer the call, and return the status.
+async def serve(
+    people: People | None, inbound: Inbound, head: RequestHead, identifier: str, is_draining: Callable[[], bool]
+) -> int:
+    """Answer the call, and return the status. `is_draining` tells whether the answer ends its connection.
 
     Raises:
         ProxyError: it is refused.
@@ -26,7 +29,7 @@ async def serve(people: People | None, inbound: Inbound, head: RequestHead, iden
     if people is None:
         raise RouteNotFoundError("there are no users here: see `users` in the configuration")
     answer = await people.portal.answer(Call(head, body=await _body(inbound)))
-    inbound.keep_alive = inbound.keep_alive and inbound.body_is_here
+    inbound.keep_alive = inbound.keep_alive and inbound.body_is_here and not is_draining()
     inbound.answered = True
     inbound.write(_written(answer, identifier, with_body=head.method != "HEAD", keep_alive=inbound.keep_alive))
     return answer.status

@@ -2,10 +2,12 @@
 
 A request is sent a second time by itself only if nothing can have been lost by it: the connection had been used before,
 it ended without a byte of an answer, the method is idempotent (RFC 9110 §9.2.2) and its body is still whole. A body
-that streams goes out on a fresh connection, where that question does not arise.
+that streams goes out on a fresh connection, where that question does not arise. What was signed for this one request is
+signed anew: a server may have seen its nonce.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from proxy.core.errors import ProxyError
@@ -28,6 +30,8 @@ class Outbound(NamedTuple):
     head: bytes
     body: Body
     informational: Informational | None
+    anew: "Callable[[], Awaitable[Outbound]] | None" = None
+    """Writes and signs it once more, where it holds something that counts once. None: the same bytes will do."""
 
     def __repr__(self) -> str:
         return f"<Outbound {self.method}>"  # the head holds the token
@@ -106,7 +110,7 @@ class Forwarder:
             raise
         else:
             return Exchange(connection, None)
-        return await self._send_fresh(outbound)
+        return await self._send_fresh(await outbound.anew() if outbound.anew else outbound)
 
     async def _send_fresh(self, outbound: Outbound) -> Exchange:
         connection = await self._upstream.connect()

@@ -1,6 +1,6 @@
 """The life of a request, as one function whose lines are its stages; every stage that does not say yes refuses.
 
-receive → match → identify → require → admit → breaker → sign → prepare → send → rejected? → renew → replay once → relay
+receive → match → identify → admit → require → breaker → sign → prepare → send → rejected? → renew → replay once → relay
 → record
 
 Theory. A request belongs to the graph that was current when it arrived, and ends on it, whatever is reloaded meanwhile.
@@ -24,7 +24,7 @@ from proxy.core.errors import (
 from proxy.core.message import RequestHead
 from proxy.core.principal import Principal
 from proxy.gateway import desk
-from proxy.gateway.body import body_of
+from proxy.gateway.body import NOTHING, Body, body_of
 from proxy.gateway.forward import Exchange
 from proxy.gateway.graph import Graph
 from proxy.gateway.identify import identify
@@ -94,7 +94,7 @@ class Pipeline:
         head = receive(inbound)
         trace.identifier = request_id(head)
         if head.path.startswith(PREFIX):
-            trace.refused(await desk.serve(graph.people, inbound, head, trace.identifier))
+            await self._call(graph, inbound, head, trace)
             return
         plan = trace.plan = graph.routes.match(head)
         if plan is None:
@@ -108,12 +108,13 @@ class Pipeline:
         if head.method == "OPTIONS" and hops_left(head) == 0:
             self._answer_here(inbound, trace)
             return
-        signer = plan.signer
-        if signer is None or plan.requirements:
-            signer = await _personal(graph, plan, head, principal, trace)
-        body = body_of(inbound, plan.settings, record=signer.can_renew)
+        body: Body = NOTHING
         plan.admit()
         try:
+            signer = plan.signer
+            if signer is None or plan.requirements:
+                signer = await _personal(graph, plan, head, principal, trace)
+            body = body_of(inbound, plan.settings, record=signer.can_renew)
             if body.whole is None and body.is_small:
                 await body.gather()
             await self._carry(Request(plan, signer, inbound, head, principal, body, trace))
@@ -124,6 +125,12 @@ class Pipeline:
         finally:
             plan.metrics.in_flight -= 1
             body.close()
+
+    async def _call(self, graph: Graph, inbound: Inbound, head: RequestHead, trace: Trace) -> None:
+        """Let the portal answer a browser's call."""
+        if self.refusing:
+            raise DrainingError(retry_after=1.0)
+        trace.refused(await desk.serve(graph.people, inbound, head, trace.identifier, lambda: self.draining))
 
     def _answer_here(self, inbound: Inbound, trace: Trace) -> None:
         """Be the last hop of an OPTIONS request that asks for that (RFC 9110 §7.6.2)."""

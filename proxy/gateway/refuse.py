@@ -15,6 +15,8 @@ REASONS: Final = {status.value: status.phrase.encode("ascii") for status in HTTP
 STATUS_LINES: Final = {status: b"HTTP/1.1 %d %s\r\n" % (status, REASONS.get(status, b"")) for status in range(200, 600)}
 """The upstream's own reason phrase is not passed on: it carries no meaning (RFC 9112 §4) and may carry bytes."""
 
+_OURS: Final = frozenset({"Content-Type", "Cache-Control"})
+"""Headers that stand in every refusal already, in the spelling that errors use."""
 _UNAUTHORIZED: Final = 401
 
 
@@ -47,7 +49,11 @@ def refusal(error: ProxyError, identifier: str, *, keep_alive: bool, with_body: 
         lines.append(b"Retry-After: %d\r\n" % max(1, math.ceil(error.retry_after)))
     if error.status == _UNAUTHORIZED:
         lines.append(b'WWW-Authenticate: Bearer realm="countersign"\r\n')  # RFC 9110 §15.5.2 asks for it
-    lines += [b"%s: %s\r\n" % (name.encode("ascii"), value.encode("latin-1")) for name, value in error.headers.items()]
+    lines += [
+        b"%s: %s\r\n" % (name.encode("ascii"), value.encode("latin-1"))
+        for name, value in error.headers.items()
+        if name not in _OURS
+    ]
     if not keep_alive:
         lines.append(b"Connection: close\r\n")
     lines.append(b"\r\n")

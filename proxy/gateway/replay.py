@@ -122,10 +122,13 @@ class Sender:
 
     async def _attempt_tailored(self, request: Request, injection: Injection) -> Exchange:
         """Do the same where what the token adds depends on the request."""
-        head, body, request.signed_query = await tailored(request, injection, Moment.of(self._clock))
-        request.trace.sent = self._clock.monotonic()
-        informational = partial(interim, request.inbound)
-        return await request.plan.forwarder.send(Outbound(request.head.method, head, body, informational))
+
+        async def write() -> Outbound:
+            head, body, request.signed_query = await tailored(request, injection, Moment.of(self._clock))
+            request.trace.sent = self._clock.monotonic()
+            return Outbound(request.head.method, head, body, partial(interim, request.inbound), write)
+
+        return await request.plan.forwarder.send(await write())
 
     async def _renewed(self, request: Request, refused: Tokens) -> bool:
         """Renew every refused token; return whether any changed, so that a replay can come to another end.

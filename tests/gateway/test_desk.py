@@ -1,5 +1,6 @@
 """What lies under the reserved prefix is answered by the portal or by nobody, and never goes upstream."""
 
+import asyncio
 import json
 from dataclasses import replace
 
@@ -61,6 +62,55 @@ async def test_a_call_is_answered_and_the_connection_goes_on() -> None:
         answer = await browser.answer()
         assert answer.status == 204
         assert [value for name, value in answer.headers if name == b"Set-Cookie"] == [b"a=1", b"b=2"]
+
+
+async def test_while_draining_every_answer_is_the_last_on_its_connection() -> None:
+    async with gateway() as (room, _), RawClient(room.port) as browser:
+        with_portal(room)
+        room.pipeline.draining = True
+        await browser.send(request("GET", "see/me"))
+        answer = await browser.answer()
+        assert (answer.status, answer.header("Connection")) == (200, b"close")
+        assert await browser.rest() == b""
+
+
+async def test_so_it_is_if_draining_begins_while_the_call_is_answered() -> None:
+    async with gateway() as (room, _), RawClient(room.port) as browser:
+        with_portal(room)
+        begun, go = asyncio.Event(), asyncio.Event()
+
+        async def slow(call: Call) -> Answer:
+            begun.set()
+            await go.wait()
+            return told({})
+
+        assert room.graph.people is not None
+        room.graph.people.portal = Portal((Entry("GET", "slow", slow),), "http://proxy.example", ())
+        await browser.send(request("GET", "slow"))
+        await begun.wait()
+        room.pipeline.draining = True
+        go.set()
+        assert (await browser.answer()).header("Connection") == b"close"
+
+
+async def test_what_comes_too_late_is_told_to_go_elsewhere() -> None:
+    async with gateway() as (room, _), RawClient(room.port) as browser:
+        with_portal(room)
+        room.pipeline.draining = room.pipeline.refusing = True
+        await browser.send(request("GET", "see/me"))
+        answer = await browser.answer()
+        assert (answer.status, json.loads(answer.body)["type"].rpartition("/")[2]) == (503, "draining")
+        assert (answer.header("Connection"), answer.header("Retry-After")) == (b"close", b"1")
+
+
+async def test_a_refusal_says_once_that_it_is_not_to_be_kept() -> None:
+    async with gateway() as (room, _), RawClient(room.port) as browser:
+        with_portal(room)
+        await browser.send(request("GET", "nowhere"))
+        answer = await browser.answer()
+        assert answer.status == 404
+        assert [value for name, value in answer.headers if name.lower() == b"cache-control"] == [b"no-store"]
+        assert answer.header("Referrer-Policy") == b"no-referrer"
 
 
 async def test_without_users_nothing_is_there_and_nothing_goes_upstream() -> None:

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from proxy.callers.api_key import ApiKey, ApiKeySettings, hash_key
 from proxy.core.breaker import BreakerState
-from proxy.core.errors import RequestInvalidError
+from proxy.core.errors import RequestInvalidError, UserRequiredError
+from proxy.core.person import Person
 from proxy.telemetry.metrics import UNMATCHED
+from proxy.users.people import People
 from tests.fakes.gateway_room import ROUTE, GatewayRoom, gateway
 from tests.fakes.raw_client import Answer, NoAnswerError, RawClient
 from tests.fakes.raw_server import OK, Step, always, answer_each, close, head, request, reset, send, when
@@ -489,6 +492,36 @@ async def test_a_probe_whose_caller_leaves_in_the_middle_of_its_answer_makes_roo
         assert state(room) is BreakerState.HALF_OPEN
         assert (await ask(room)).status == 200
         assert state(room) is BreakerState.CLOSED
+
+
+class SlowPeople:
+    """Does not find out who a user is until it is let."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+
+    def known(self, *_: object) -> None:
+        """Know nobody."""
+
+    async def find(self, *_: object) -> Person:
+        await self.go.wait()
+        raise UserRequiredError
+
+
+async def test_who_waits_for_their_user_takes_one_of_the_routes_places() -> None:
+    requires = {"require": [{"kind": "email_otp"}], "limits": {"in_flight": 1}}
+    async with gateway(**requires) as (room, api), RawClient(room.port) as first, RawClient(room.port) as second:
+        people = SlowPeople()
+        room.graph = room.pipeline.graph = replace(room.graph, people=cast("People", people))
+        await first.send(asking())
+        await until(lambda: room.plan.metrics.in_flight == 1)
+        await second.send(asking())
+        answer = await second.answer()
+        assert (answer.status, code(answer)) == (503, "overloaded")
+        people.go.set()
+        assert code(await first.answer()) == "user-required"
+        assert room.plan.metrics.in_flight == 0
+        assert api.links == []
 
 
 # Taking leave

@@ -4,7 +4,9 @@ import asyncio
 import hashlib
 import hmac
 import json
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -19,7 +21,8 @@ from proxy.injectors import AnyInjector
 from proxy.injectors.base import InjectorSettings
 from tests.fakes.gateway_room import GatewayRoom, gateway
 from tests.fakes.raw_client import Answer, RawClient
-from tests.fakes.raw_server import OK, Link, RawServer
+from tests.fakes.raw_server import OK, Link, RawServer, answer_each, close, send
+from tests.fakes.raw_server import request as head
 from tests.fakes.strict import Request
 
 KiB: Final = 1024
@@ -266,6 +269,26 @@ async def test_any_body_is_hashed_before_it_is_sent_and_signed_anew_in_a_replay(
         assert second.one("X-Signature") == expected(second, "planted-2")
         assert second.one("Transfer-Encoding") is None
         assert room.replays == {"succeeded": 1}
+
+
+async def test_what_a_dead_connection_may_have_brought_is_signed_anew_before_it_is_sent_again() -> None:
+    once = {"kind": "hmac", "sign": "{{ METHOD }}{{ uuid }}", "header": "X-Signature"}
+    tired = (head(), send(OK), head(2), close)
+    async with gateway(tired, (answer_each,), inject=inject(once)) as (room, api), RawClient(room.port) as caller:
+        await caller.send(asking())
+        await caller.answer()
+        await caller.send(asking())
+        assert (await caller.answer()).status == 200
+        lost, again = api.links[0].requests[1], api.links[1].requests[0]
+        assert lost.target == again.target
+        assert lost.one("X-Signature") != again.one("X-Signature")
+
+
+async def test_a_full_disk_is_a_lack_of_room_and_no_mistake_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("wb"))  # noqa: SIM115 - the recording closes it
+    status, code, detail = await refused(chunked("", b"x" * 2 * KiB, b"x" * KiB)[:-5], SIGNED, **SMALL_BUDGET)
+    assert (status, code) == (503, "overloaded")
+    assert "make room in the directory for temporary files" in detail
 
 
 async def test_a_body_that_cannot_be_remembered_is_refused_before_anything_is_sent() -> None:
