@@ -10,6 +10,7 @@ from proxy.core.errors import ProxyError
 from proxy.gateway.forward import Exchange
 from proxy.gateway.inbound import CallerGoneError, Inbound
 from proxy.gateway.prepare import HOP_BY_HOP, PSEUDONYM
+from proxy.gateway.privacy import made_private
 from proxy.gateway.refuse import STATUS_LINES
 from proxy.gateway.request import Request
 from proxy.net.answer import AnswerReader, Fields
@@ -90,6 +91,8 @@ class Relay:
         kept = [field for name, field in zip(names, fields, strict=True) if name not in drops]
         if b"set-cookie" in names and b"set-cookie" not in drops:
             kept = [field for field in kept if not _sets_ours(field)]
+        if request.plan.is_personal:
+            kept = made_private(kept)
         if b"x-request-id" not in names:  # the API's own word for this request comes first: its support asks for it
             kept.append((b"X-Request-Id", request.trace.identifier.encode("ascii")))
         return b"".join(

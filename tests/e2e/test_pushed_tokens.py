@@ -10,6 +10,7 @@ import jwt
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
+from yarl import URL
 
 from proxy.core.secret import Secret
 from proxy.users.identity import user_hash
@@ -150,6 +151,15 @@ async def test_a_push_that_is_replayed_does_not_bring_back_an_older_token(world:
     assert code(await world.push("fay", auth_tokens={"crm": older})) == (422, "user-token-refused")
     _, answer = await world.ask("fay")
     assert answer["headers"]["Authorization"] == f"Bearer {newer}"
+
+
+async def test_no_cache_that_others_share_keeps_what_the_api_answers_a_user(world: World) -> None:
+    await world.push("ida", auth_tokens={"crm": token("ida")})
+    base = f"http://127.0.0.1:{world.replicas[0].port}/crm"
+    for said, expected in (("public, max-age=60", "private, max-age=60"), ("no-store", "no-store")):
+        address = URL(f"{base}/response-headers").with_query({"Cache-Control": said})
+        async with world.session.get(address, headers=proven("ida")) as answer:
+            assert answer.headers.getall("Cache-Control") == [expected]
 
 
 async def test_a_users_id_in_a_header_is_no_proof(world: World) -> None:
