@@ -1,5 +1,6 @@
 """The pairs of a query or a form."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,3 +36,21 @@ def test_nothing_is_lost_that_is_not_named(text: str) -> None:
 @given(encoded, st.sampled_from([b"a", b"b", b"ab", b""]))
 def test_nothing_is_left_that_is_named(text: str, name: bytes) -> None:
     assert name not in {found for found, _ in pairs(without(text, {name}))}
+
+
+@pytest.mark.parametrize(
+    "name", ["API_Key", "+api_key", "api_key%20", "%00api_key", "api_key%00x", "api_key%09", "api%5Fkey"]
+)
+def test_what_a_careless_server_takes_for_the_name_is_dropped_with_it(name: str) -> None:
+    assert without(f"a=1&{name}=mine&b", {b"api_key"}) == "a=1&b"
+    assert without(f"a=1&{name}&b", {b"Api_Key"}) == "a=1&b"
+
+
+@pytest.mark.parametrize("name", ["apikey", "api-key", "api+key", "api_key[]", "%FF", "api.key", "x%00api_key", ""])
+def test_another_name_stays_as_it_is(name: str) -> None:
+    assert without(f"a=1&{name}=mine&b", {b"api_key"}) == f"a=1&{name}=mine&b"
+
+
+def test_only_the_very_name_is_there() -> None:
+    assert has("a=1&api%5Fkey=2", b"api_key")
+    assert not has("API_KEY=1&+api_key=2&api_key%00=3", b"api_key")

@@ -56,7 +56,7 @@ def edit(**settings: Any) -> BodyEdit:
         (b"", b"key=a%2Bb%26c"),
         (b"x=1", b"x=1&key=a%2Bb%26c"),
         (b"key=mine&x=%zz+%C3%A9", b"x=%zz+%C3%A9&key=a%2Bb%26c"),
-        (b"k%65y=mine&KEY=1&x=\xff", b"KEY=1&x=\xff&key=a%2Bb%26c"),
+        (b"k%65y=mine&KEYS=1&x=\xff", b"KEYS=1&x=\xff&key=a%2Bb%26c"),
         (b"key", b"key=a%2Bb%26c"),
     ],
 )
