@@ -132,6 +132,7 @@ class AuthorizationCode(OAuth2, SignsIn):
         self.brought = (settings.kind, settings.provider, settings.client_id)
         self.service = settings.service or _host(settings.authorization_url or settings.provider)
         self.own_callback = settings.callback == "own"
+        self.sign_in = self
 
     def lacks(self, previous: Token | None) -> ProxyError | None:
         """Return that the person has to sign in, unless there is a refresh token to spend."""

@@ -14,6 +14,7 @@ from proxy.core.secret import Secret
 from proxy.core.settings import Duration, Settings
 from proxy.core.token import NO_VARIABLES, Token
 from proxy.credentials.reading import TokenReader, found_in
+from proxy.credentials.sign_in import SignsIn
 from proxy.injectors import AnyInjector, make_injector
 from proxy.injectors.base import Injector
 from proxy.injectors.header import HeaderSettings
@@ -137,6 +138,9 @@ class Credential(ABC):
 
     starts_over: bool = False
     """It has a lineage, and yet a fetch without a former token uses up nothing: it begins anew."""
+
+    sign_in: SignsIn | None = None
+    """How a person gives access in a browser; None: nobody does."""
 
     brought: tuple[str, ...] | None = None
     """None: it gets its tokens by itself. Else a person brings them (`Source.plant`), by a push or a sign-in: what was

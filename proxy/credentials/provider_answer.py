@@ -35,17 +35,22 @@ def check_answer(parameters: Mapping[str, str], place: Place, *, shared: bool) -
         SignInError: there is none, or it comes from somebody else than who was asked.
     """
     _check_issuer(parameters.get("iss"), place, shared=shared)
-    if (error := parameters.get("error")) is not None:
-        if error == "access_denied":
-            raise SignInError("access_denied", _SENTENCES[error])
-        known = error in _SENTENCES
-        detail = f"the provider says {error}" if known else "the provider gives an error that no standard knows"
-        sentence = _SENTENCES.get(error, "The service refused, and does not say why in words that we know.")
-        raise SignInError("provider_refused", sentence, detail=detail)
+    if "error" in parameters:
+        raise refused(parameters["error"])
     code = parameters.get("code", "")
     if not code or len(code) > LONGEST_CODE or not code.isascii() or not code.isprintable():
         raise SignInError("no_code", "The service sent you back without what is needed.", detail="there is no `code`")
     return code
+
+
+def refused(error: str) -> SignInError:
+    """Return what an `error` of the provider means to people."""
+    if error == "access_denied":
+        return SignInError("access_denied", _SENTENCES[error])
+    known = error in _SENTENCES
+    detail = f"the provider says {error}" if known else "the provider gives an error that no standard knows"
+    sentence = _SENTENCES.get(error, "The service refused, and does not say why in words that we know.")
+    return SignInError("provider_refused", sentence, detail=detail)
 
 
 def _check_issuer(told: str | None, place: Place, *, shared: bool) -> None:

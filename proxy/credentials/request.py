@@ -53,8 +53,12 @@ def is_plain_http(url: str) -> bool:
     return _split(url).scheme == "http"
 
 
-def _address(template: Template) -> Template:
-    """Check the address as it will be with values filled in, which may stand in its path and query only."""
+def address(template: Template) -> Template:
+    """Return an address whose values may stand in its path and query only.
+
+    Raises:
+        ValueError: it is none.
+    """
     parts, other = (_split(check_address(template.filled_with(stand_in))) for stand_in in ("x", "yy"))
     if (parts.scheme, parts.netloc) != (other.scheme, other.netloc):
         raise ValueError("variables may stand in the path and the query of an address, not before them")
@@ -79,7 +83,7 @@ class RequestSettings(Settings):
 
     method: Annotated[str, AfterValidator(_method)] = "POST"
     """Any HTTP method."""
-    url: Annotated[Template, AfterValidator(_address)]
+    url: Annotated[Template, AfterValidator(address)]
     """The address, https unless the credential says `allow_plain_http`. What is filled in is percent-encoded."""
     query: Mapping[str, Template] = {}
     """Query parameters, appended to those in `url`; empty ones are left out."""

@@ -13,13 +13,13 @@ run is over within the time-outs of its steps, and another process that found it
 waited long enough (`longest_try`). A run that begins with a login can be made again at any time, and is not counted.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from proxy.core.clock import Clock
-from proxy.core.errors import FetchError, Reason
+from proxy.core.errors import FetchError, ProxyError, Reason
 from proxy.core.expression import VariableName
 from proxy.core.message import Reply
 from proxy.core.secret import Secret
@@ -27,9 +27,22 @@ from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.template import Template
 from proxy.core.token import NO_VARIABLES, Token
 from proxy.credentials.base import Credential, CredentialSettings
-from proxy.credentials.jar import Jar
+from proxy.credentials.browser import BrowserSettings
 from proxy.credentials.reading import AnyExpiry
-from proxy.credentials.workflow_names import Loc, brought_by, flaws_of, spent_by, unknown_in
+from proxy.credentials.sign_in import login_required
+from proxy.credentials.workflow_browser import BrowserWay
+from proxy.credentials.workflow_course import Course, is_over
+from proxy.credentials.workflow_names import (
+    Loc,
+    asked_of,
+    beginning_of,
+    brought_by,
+    check,
+    flaws_of,
+    spent_by,
+    unknown_in,
+    used_by,
+)
 from proxy.credentials.workflow_run import COOKIES, Run, TokenMaker
 from proxy.credentials.workflow_steps import Step, StepSettings
 from proxy.net.endpoint import Endpoint
@@ -50,7 +63,10 @@ class WorkflowSettings(CredentialSettings):
     variables: Mapping[VariableName, Secret] = {}
     """First values of variables."""
     steps: Steps
-    """What is sent for a first token, in order. Empty: another credential saves to this one."""
+    """What is sent for a first token, in order. The last one may be a person's, who opens an address in their
+    `browser`. Empty: another credential saves to this one."""
+    on_callback: Steps = ()
+    """What is sent when the person comes back, whose parameters are variables then, their names in upper case."""
     refresh: Steps = ()
     """What is sent instead for each further token. None: the steps. If it is refused, the steps follow, unless they
     begin with what works once."""
@@ -71,9 +87,24 @@ class WorkflowSettings(CredentialSettings):
     """A credential of this kind, or several, that get all variables too whenever a run has brought new ones."""
 
     @property
+    def everything(self) -> tuple[StepSettings, ...]:
+        """Return all steps."""
+        return (*self.steps, *self.on_callback, *self.refresh)
+
+    @property
+    def browser(self) -> BrowserSettings | None:
+        """Return what a person opens; None: there is no need of one."""
+        return self.steps[-1].browser if self.steps else None
+
+    @property
+    def signs_in(self) -> bool:
+        """Return True when there is need of a person."""
+        return self.browser is not None
+
+    @property
     def spent(self) -> frozenset[str]:
         """Return the variables that replies bring and `refresh` sends: they may work only once."""
-        return spent_by(self.steps, self.refresh)
+        return used_by(self.refresh) - {*self.variables} if self.signs_in else spent_by(self.steps, self.refresh)
 
     @property
     def spends(self) -> bool:
@@ -83,12 +114,13 @@ class WorkflowSettings(CredentialSettings):
     @property
     def starts_over(self) -> bool:
         """Return True when the steps can bring a token at any time: they begin with nothing that a run uses up."""
-        return bool(self.steps) and not self.spent & (self.variables.keys() | self.user_variables)
+        needed = self.variables.keys() | self.user_variables
+        return bool(self.steps) and not self.signs_in and not self.spent & needed
 
     @property
     def variable_names(self) -> frozenset[str] | None:
         """Return what `inject` may use: every variable, and COOKIES; None: users, or who saves to this one, decide."""
-        if self.per_user or not self.steps:
+        if self.per_user or self.browser or not self.steps:
             return None
         return brought_by((*self.steps, *self.refresh)) | self.variables.keys() | self._made
 
@@ -107,7 +139,7 @@ class WorkflowSettings(CredentialSettings):
         """Return what is used before a step brings it, and has no first value."""
         if not self.per_user:
             return frozenset()
-        injected = frozenset[str]().union(*(settings.names for settings in self.inject))
+        injected = frozenset[str]() if self.signs_in else self._injected
         brought = brought_by((*self.steps, *self.refresh)) | self.variables.keys() | self._made
         unknown = unknown_in(self.steps, self.refresh, first=self.variables, token=self.token, made=self._made)
         return frozenset(name for _, name in unknown) | (injected - brought)
@@ -117,21 +149,22 @@ class WorkflowSettings(CredentialSettings):
         return self.model_copy(update={"variables": {**self.variables, **values}})
 
     @property
+    def wanted(self) -> frozenset[str]:
+        """Return what is used once a person has come back."""
+        used = used_by((*self.on_callback, *self.refresh)) | self.token.names | self._injected
+        return used | asked_of(self.everything)
+
+    @property
+    def _injected(self) -> frozenset[str]:
+        return frozenset[str]().union(*(settings.names for settings in self.inject))
+
+    @property
     def _made(self) -> frozenset[str]:
         return frozenset({COOKIES}) if self.cookies == "keep" else frozenset()
 
     @model_validator(mode="after")
     def _safe_and_complete(self) -> Self:
-        names = [step.name for step in (*self.steps, *self.refresh)]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two steps are called {name}; messages could not tell them apart")
-        for step in (*self.steps, *self.refresh):
-            if step.request.is_plain_http and not self.allow_plain_http:
-                raise ValueError(
-                    f"the url of step {step.name} is not https; "
-                    "secrets would travel readable unless `allow_plain_http: true`"
-                )
+        check(self.steps, self.on_callback, self.refresh, plain=self.allow_plain_http)
         return self
 
 
@@ -150,36 +183,45 @@ class Workflow(Credential):
     def __init__(self, name: str, settings: WorkflowSettings, endpoint: Endpoint, clock: Clock) -> None:
         super().__init__(name, settings, endpoint, clock)
         self._workflow = settings
-        everything = (*settings.steps, *settings.refresh)
+        everything = settings.everything
         self._spent, self._brought = settings.spent, brought_by(everything)
-        optional = frozenset[str]().union(*(step.asked_of for step in everything))
-        self._steps, self._refresh = (
+        optional = asked_of(everything)
+        self._steps, on_callback, self._refresh = (
             tuple(
                 Step(step, endpoint, clock, optional=optional, spent=self._spent, brought=self._brought, once=once)
                 for step in steps
             )
             for steps, once in (
                 (settings.steps, settings.spends and not settings.starts_over),
+                (settings.on_callback, True),
                 (settings.refresh, settings.spends),
             )
         )
         self._maker = TokenMaker(settings.token, settings.expiry, self._brought)
+        self._course = Course(
+            self._maker,
+            settings.variables,
+            brought=self._brought,
+            spent=self._spent,
+            keeps_cookies=settings.cookies == "keep",
+            starts_over=settings.starts_over,
+            watcher=self,
+        )
         self.longest_try = sum(step.request.timeout for step in everything) or Credential.longest_try
         self.ask: Ask | None = None
         """How to get what another credential saves to this one; None: nobody does."""
-        if self._spent:
-            self.lineage = self._beginning()
-            self.starts_over = settings.starts_over
+        if settings.browser is not None:
+            halves = self._steps, on_callback
+            self.sign_in = BrowserWay(settings.browser, self._course, clock, halves=halves, wanted=settings.wanted)
+            self.brought = (settings.kind, settings.browser.url.source.partition("?")[0])
+        elif self._spent:
+            self.lineage, self.starts_over = beginning_of(settings), settings.starts_over
 
-    def _beginning(self) -> tuple[str | Secret, ...]:
-        """Return what the first run begins with: what it spends, or else everything that it sends."""
-        settings = self._workflow
-        spending = [step.request.place for step in settings.refresh if step.request.names & self._spent]
-        if not settings.starts_over:
-            return (*spending, *(settings.variables[name] for name in sorted(self._spent & settings.variables.keys())))
-        used = frozenset[str]().union(*(step.request.names for step in settings.steps)) & settings.variables.keys()
-        written = [step.request.written for step in settings.steps]
-        return (*spending, *written, *(settings.variables[name] for name in sorted(used)))
+    def lacks(self, previous: Token | None) -> ProxyError | None:
+        """Return that a person has to sign in, where a step is theirs, unless there is something to refresh with."""
+        if self.sign_in is None or (self._refresh and previous is not None and previous.variables):
+            return None
+        return login_required(self.name, personal=self.settings.per_user)
 
     @property
     def token_at(self) -> str:
@@ -205,8 +247,10 @@ class Workflow(Credential):
         if not (self._refresh and former):
             return await self._anew(previous)
         try:
-            return await self._run(self._refresh, former)
+            return await self._course.take(self._refresh, former)
         except TokenRequestError as refused:
+            if self.sign_in is not None and is_over(refused):
+                raise TokenRequestError(Symptom.INVALID_GRANT, refused.sentence) from None
             if not self._begins_anew_after(refused):
                 raise
             carried = refused.variables
@@ -229,11 +273,13 @@ class Workflow(Credential):
 
         It was refused, or the answer is to log in. Steps that begin with what works once have used that up already.
         """
-        is_over = refused.permanent or refused.symptom in {Symptom.REDIRECT, Symptom.PAGE}
-        return is_over and (self._workflow.starts_over or not self._steps)
+        return is_over(refused) and (self._workflow.starts_over or not self._steps)
 
     async def _anew(self, previous: Token | None) -> Token:
-        return await (self._run(self._steps, NO_VARIABLES) if self._steps else self._given(previous))
+        if self.sign_in is not None:
+            why = "nobody has signed in, or what they brought is used up"
+            raise FetchError(Reason.NO_REFRESH_TOKEN, why, permanent=True, asked=False)
+        return await (self._course.take(self._steps, NO_VARIABLES) if self._steps else self._given(previous))
 
     async def _given(self, previous: Token | None) -> Token:
         """Return what another credential's run brought, which is made to run if that makes no new token."""
@@ -251,29 +297,3 @@ class Workflow(Credential):
     def _was_revoked(self, previous: Token) -> bool:
         """Tell whether what the giver has may be the very token that was revoked; what it merely carried was none."""
         return not previous.value.reveal() and (bool(self._refresh) or not previous.variables)
-
-    async def _run(self, steps: Sequence[Step], former: Mapping[str, Secret]) -> Token:
-        run = Run(self._workflow.variables, former, Jar() if self._workflow.cookies == "keep" else None)
-        try:
-            for step in steps:
-                await self._take(step, run)
-            return self._maker.make(run)
-        except TokenRequestError as error:
-            successors = {name: run.variables[name] for name in self._spent & run.brought.keys()}
-            successors |= error.variables
-            error.variables = {}
-            if run.has_spent and successors and (former or not self._workflow.starts_over):
-                error.variables = {**former, **successors}
-            raise
-
-    async def _take(self, step: Step, run: Run) -> None:
-        if (why_not := step.skipped_for(run.variables)) is not None:
-            self.watch_step(step.name, why_not)
-            return
-        new = self._maker.template.names & self._brought - run.brought.keys()
-        spent_before, run.has_spent = run.has_spent, run.has_spent or step.spends
-        try:
-            run.take(await step.take(run.variables, kept=run.variables.keys() - new, jar=run.jar))
-        except TokenRequestError as error:
-            error.unheeded = not spent_before and (error.unheeded or not step.spends)
-            raise

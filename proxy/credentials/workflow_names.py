@@ -1,8 +1,11 @@
 """Which variables a workflow uses, where they come from, and which may work only once: told from settings alone."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Protocol
 
+from proxy.core.secret import Secret
 from proxy.core.template import Template
+from proxy.credentials.browser import MADE, STATE
 from proxy.credentials.condition import ConditionSettings
 from proxy.credentials.request import RequestSettings
 from proxy.credentials.workflow_steps import StepSettings
@@ -15,6 +18,50 @@ def brought_by(steps: Sequence[StepSettings]) -> frozenset[str]:
     return frozenset(name for step in steps for name in step.extract)
 
 
+def used_by(steps: Sequence[StepSettings]) -> frozenset[str]:
+    """Return the variables that any of the steps sends."""
+    return frozenset[str]().union(*(step.request.names for step in steps))
+
+
+def asked_of(steps: Sequence[StepSettings]) -> frozenset[str]:
+    """Return the variables that conditions of any of the steps are about."""
+    return frozenset[str]().union(*(step.asked_of for step in steps))
+
+
+def check(
+    steps: Sequence[StepSettings],
+    on_callback: Sequence[StepSettings],
+    refresh: Sequence[StepSettings],
+    *,
+    plain: bool,
+) -> None:
+    """See that the steps can be taken, and told apart, and send nothing secret readable, unless that may be: `plain`.
+
+    Raises:
+        ValueError: it is not so.
+    """
+    every = (*steps, *on_callback, *refresh)
+    names = [step.name for step in every]
+    for step in every:
+        if names.count(step.name) > 1:
+            raise ValueError(f"two steps are called {step.name}; messages could not tell them apart")
+        if step.request.is_plain_http and not plain:
+            raise ValueError(
+                f"the url of step {step.name} is not https; "
+                "secrets would travel readable unless `allow_plain_http: true`"
+            )
+    has_browser = bool(steps) and steps[-1].browser is not None
+    if sum(step.browser is not None for step in every) > has_browser:
+        raise ValueError("a step with a browser can only be the last of `steps`; what follows it is `on_callback`")
+    if on_callback and not has_browser:
+        raise ValueError("`on_callback` follows a step with a browser, and the last of `steps` is none")
+    if has_browser and STATE not in used_by(steps):
+        raise ValueError(
+            f"nothing would tell what somebody comes back from; put {{{{ {STATE} }}}} into the address of the browser, "
+            "so that it comes back as the parameter `state`"
+        )
+
+
 def spent_by(steps: Sequence[StepSettings], refresh: Sequence[StepSettings]) -> frozenset[str]:
     """Return the variables that a run may bring and the next one sends, before it has new ones for sure."""
     brought = brought_by((*steps, *refresh))
@@ -24,6 +71,32 @@ def spent_by(steps: Sequence[StepSettings], refresh: Sequence[StepSettings]) -> 
         if not step.when:
             new |= step.extract.keys()
     return frozenset(spent)
+
+
+class Spending(Protocol):
+    """The settings of a workflow of which each run may use up what the one before it brought."""
+
+    steps: tuple[StepSettings, ...]
+    refresh: tuple[StepSettings, ...]
+    variables: Mapping[str, Secret]
+
+    @property
+    def spent(self) -> frozenset[str]:
+        """Return the variables that may work only once."""
+
+    @property
+    def starts_over(self) -> bool:
+        """Return True when the steps can bring a token at any time."""
+
+
+def beginning_of(settings: Spending) -> tuple[str | Secret, ...]:
+    """Return what the first run begins with: what it spends, or else everything that it sends."""
+    variables, spent = settings.variables, settings.spent
+    spending = [step.request.place for step in settings.refresh if step.request.names & spent]
+    if not settings.starts_over:
+        return (*spending, *(variables[name] for name in sorted(spent & variables.keys())))
+    written = [step.request.written for step in settings.steps]
+    return (*spending, *written, *(variables[name] for name in sorted(used_by(settings.steps) & variables.keys())))
 
 
 def flaws_of(
@@ -59,10 +132,14 @@ def unknown_in(
     made: Collection[str],
 ) -> Iterator[tuple[Loc, str]]:
     """Yield each variable that can have no value where it is used, with that place."""
+    has_browser = any(step.browser for step in steps)
+    first = {*first, *MADE} if has_browser else first
     first_run = {*first, *brought_by(steps)}
     yield from _undefined("steps", steps, {*first})
-    yield from _undefined("refresh", refresh, {*first_run, *made})
     yield from _unknown_conditions("steps", steps, first_run)
+    if has_browser:
+        return  # what people come back with, nobody can tell
+    yield from _undefined("refresh", refresh, {*first_run, *made})
     yield from _unknown_conditions("refresh", refresh, {*first_run, *brought_by(refresh)})
     if steps:
         yield from ((("token",), name) for name in sorted(token.names - first_run - {*made}))
@@ -71,7 +148,7 @@ def unknown_in(
 def _undefined(word: str, steps: Sequence[StepSettings], known: set[str]) -> Iterator[tuple[Loc, str]]:
     for index, step in enumerate(steps):
         for name in sorted(step.request.names - known):
-            yield (word, index, "request", *_place(step.request, name)), name
+            yield (word, index, "browser" if step.browser else "request", *_place(step.request, name)), name
         known |= step.extract.keys()
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from proxy.core.clock import Clock
 from proxy.core.expression import VariableName
@@ -16,6 +16,7 @@ from proxy.core.secret import Secret
 from proxy.core.settings import Settings
 from proxy.core.statuses import Statuses, statuses_of
 from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.credentials.browser import BrowserSettings
 from proxy.credentials.condition import ConditionSettings, first_unmet
 from proxy.credentials.jar import Jar
 from proxy.credentials.reading import found_in
@@ -50,17 +51,36 @@ class StepSettings(Settings):
     """What messages call it."""
     when: Conditions = ()
     """Conditions that must all hold; otherwise the step is skipped."""
-    request: RequestSettings
+    request_: Annotated[RequestSettings | None, Field(alias="request")] = None
     """What is sent; it may use `variables` and what earlier steps extracted."""
+    browser: BrowserSettings | None = None
+    """In place of `request`, in the last of `steps`: what a person opens in their browser."""
     succeeds_when: SuccessSettings = SuccessSettings()
     """What the reply must be like; by default its status is 2xx."""
     extract: Mapping[VariableName, AnyExtractor] = {}
     """The variables that the reply brings, and where it has them."""
 
     @property
+    def request(self) -> RequestSettings:
+        """Return what is sent, by us or by the person's browser."""
+        if self.request_ is not None:
+            return self.request_
+        if self.browser is not None:
+            return self.browser.as_request
+        raise AssertionError("a step without either is refused")
+
+    @property
     def asked_of(self) -> frozenset[str]:
         """Return the variables that its conditions are about."""
         return frozenset(condition.variable for condition in (*self.when, *self.succeeds_when.all))
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> Self:
+        if (self.request_ is None) is (self.browser is None):
+            raise ValueError("a step has either a request or a browser" + (", not both" if self.browser else ""))
+        if self.browser is not None and (self.extract or self.succeeds_when.all):
+            raise ValueError("the step of a browser has no reply: what the person comes back with are variables anyway")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +150,10 @@ class Step:
         except PatternTimeoutError as error:
             raise TokenRequestError(Symptom.REQUEST, f"{self._subject}: {error}") from None
         return None if unmet is None else f"`when` asks whether {unmet}"
+
+    def address(self, variables: Mapping[str, Secret]) -> str:
+        """Return the address that it asks for. Raises TokenRequestError: this cannot be told."""
+        return self._request(variables, None).url
 
     async def take(self, variables: Mapping[str, Secret], *, kept: Collection[str], jar: Jar | None) -> Brought:
         """Send the request and return what its reply brings.

@@ -240,7 +240,7 @@ class Source:
             self._reckon(was_rejected=was_rejected)
 
     async def plant(self, token: Token) -> None:
-        """Let a token count that a person has brought, in the whole fleet.
+        """Let a token count that a person has brought, in the whole fleet, and with whoever gets what fetches bring.
 
         Raises:
             StoreError: it counts nowhere, unless the store took it and could not say so.
@@ -248,6 +248,8 @@ class Source:
         was_rejected = self._account.record.is_rejected
         await self._account.plant(token)
         self._reckon(was_rejected=was_rejected)
+        if self._replacer.savings is not None:
+            self._replacer.savings.pass_on(token)
 
     def give_to(self, savings: Savings | None) -> None:
         """Pass on what each fetch brings from now on; None: to nobody."""

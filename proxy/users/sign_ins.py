@@ -56,9 +56,9 @@ class SignIns:
         source = None if user is not None else sources.by_name.get(credential)
         if user is not None and credential in sources.pools:
             source = await sources.pools[credential].obtain(self.registry.person(user))
-        if source is None or not isinstance(source.credential, SignsIn):
+        if source is None or source.credential.sign_in is None:
             raise RequestInvalidError(_GONE)
-        return source, source.credential
+        return source, source.credential.sign_in
 
     async def end(self, credential: str, user: str | None, ordered_by: str = "") -> str:
         """End the access that a sign-in gave; return what the provider made of it. Here it is gone in any case.

@@ -166,3 +166,31 @@ def drive(provider: WebProvider, **more: Any) -> dict[str, Any]:
         "allow_plain_http": True,
         **more,
     }
+
+
+def by_steps(provider: WebProvider, **more: Any) -> dict[str, Any]:
+    """Return a workflow that does the same step by step, with a provider that answers behind the `#`."""
+    at = provider.at
+    address = (
+        f"{at.authorize}?response_type=code&response_mode=fragment&client_id={CLIENT}&prompt=consent"
+        "&scope=openid%20offline_access%20read&state={{ STATE }}&redirect_uri={{ REDIRECT_URI }}"
+        "&code_challenge={{ VERIFIER | sha256 | base64url }}&code_challenge_method=S256"
+    )
+    extract = {name: {"from": "json", "path": name.lower()} for name in ("ACCESS_TOKEN", "REFRESH_TOKEN", "EXPIRES_IN")}
+    redeem = {"grant_type": "authorization_code", "code": "{{ CODE }}", "redirect_uri": "{{ REDIRECT_URI }}"}
+    renew = {"grant_type": "refresh_token", "refresh_token": "{{ REFRESH_TOKEN }}"}
+    headers = {"Authorization": f'Basic {{{{ "{CLIENT}:" + CLIENT_SECRET | base64 }}}}'}
+
+    def ask(name: str, form: dict[str, str]) -> dict[str, Any]:
+        return {"name": name, "request": {"url": at.token, "headers": headers, "form": form}, "extract": extract}
+
+    return {
+        "kind": "workflow",
+        "per_user": True,
+        "variables": {"CLIENT_SECRET": CLIENT_SECRET},
+        "steps": [{"name": "consent", "browser": {"url": address, "service": "The Old Drive"}}],
+        "on_callback": [ask("redeem", {**redeem, "code_verifier": "{{ VERIFIER }}"})],
+        "refresh": [ask("renew", renew)],
+        "allow_plain_http": True,
+        **more,
+    }

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from tests.fakes.redis import RedisServer
 from tests.providers.clients import USER, Identities
-from tests.providers.sign_in_world import APP, SignInWorld, drive, in_browser, signing_in
+from tests.providers.sign_in_world import APP, SignInWorld, by_steps, drive, in_browser, signing_in
 from tests.providers.visitor import Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -22,6 +22,8 @@ async def world(identities: Identities) -> AsyncIterator[SignInWorld]:
             "drive": drive(provider),
             "own": drive(provider, callback="own", scope="offline_access read"),
             "shared": drive(provider, per_user=False),
+            "steps": by_steps(provider),
+            "fragment": drive(provider, parameters={"prompt": "consent", "response_mode": "fragment"}),
         },
         expected_errors=("invalid_grant",),
     ) as world:
@@ -177,3 +179,30 @@ async def test_an_operator_can_get_a_link_for_a_user(world: SignInWorld, visitor
     await in_browser(lambda: visitor.follow(visitor.get(order["url"])))
     assert (await world.ask("moe-the-user"))[0] == 200
     assert "moe-the-user" not in repr(world.proxy.log_lines)
+
+
+@pytest.mark.parametrize("credential", ["fragment", "steps"])
+async def test_an_answer_behind_the_hash_is_understood(world: SignInWorld, visitor: Visitor, credential: str) -> None:
+    url = await world.to_callback("nat", visitor, credential, return_to=f"{APP}/x")
+    assert "#" in url
+    assert "code=" not in url.partition("#")[0]
+    page = await in_browser(lambda: visitor.follow(visitor.get(url), until=APP))
+    assert page.url == f"{APP}/x"
+    status, first = await world.ask("nat", credential)
+    assert (status, first["user"]) == (200, USER)
+    await world.forget(first["token"])
+    status, second = await world.ask("nat", credential)
+    assert status == 200
+    assert second["token"] != first["token"]
+    await world.forget(second["token"], consent="withdrawn")
+    assert "ticket=" in await world.invitation("nat", credential)
+
+
+async def test_a_workflow_that_a_person_takes_part_in_is_each_users_own(world: SignInWorld, visitor: Visitor) -> None:
+    link = await world.invitation("olf", "steps")
+    assert "Sign in to The Old Drive?" in (await in_browser(lambda: visitor.get(link))).title
+    await world.sign_in("olf", visitor, "steps")
+    assert (await world.ask("olf", "steps"))[0] == 200
+    assert (await world.ask("pam", "steps"))[0] == 403
+    assert await world.sign_out("olf", "steps") == (200, {"status": "signed_out", "revoked": False})
+    assert (await world.ask("olf", "steps"))[0] == 403

@@ -1,0 +1,231 @@
+"""A person takes the last step in their browser, and what they come back with goes on as variables."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from pydantic import ValidationError
+
+from proxy.core.errors import FetchError, LoginRequiredError, Reason
+from proxy.core.secret import Secret
+from proxy.core.token import Token
+from proxy.credentials.sign_in import Arrival, Errand, SignInError
+from proxy.credentials.workflow import Workflow, WorkflowSettings
+from proxy.net.endpoint import Endpoint
+from tests.fakes.authorization_server import CLIENT, SECRET
+from tests.fakes.clock import FakeClock
+from tests.fakes.sign_in_server import SignInServer
+
+ERRAND = Errand("the-state", "https://proxy.example/.countersign/callback")
+TOKEN = {"from": "json", "path": "access_token"}
+
+
+class Bench:
+    def __init__(self, server: SignInServer) -> None:
+        self.server = server
+        self.clock: Any = server.clock
+        self.endpoint = Endpoint(self.clock, jitter=lambda: 0.0)
+        self.workflow = self.made()
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        url = (
+            f"{self.server.base}/authorize?response_type=code&client_id={CLIENT}&scope=read&hint={{{{ HINT }}}}"
+            "&redirect_uri={{ REDIRECT_URI }}&state={{ STATE }}"
+            "&code_challenge={{ VERIFIER | sha256 | base64url }}&code_challenge_method=S256"
+        )
+        bring = {"ACCESS_TOKEN": TOKEN, "REFRESH_TOKEN": {"from": "json", "path": "refresh_token"}}
+        redeem = {"grant_type": "authorization_code", "code": "{{ CODE }}", "redirect_uri": "{{ REDIRECT_URI }}"}
+        client = {"client_id": CLIENT, "client_secret": "{{ CLIENT_SECRET }}"}
+        return {
+            "kind": "workflow",
+            "variables": {"CLIENT_SECRET": SECRET},
+            "steps": [
+                {
+                    "name": "hint",
+                    "request": {"method": "GET", "url": f"{self.server.base}/_count"},
+                    "extract": {"HINT": {"from": "text", "pattern": r"(\d+)"}},
+                },
+                {"name": "consent", "browser": {"url": url}},
+            ],
+            "on_callback": [
+                {
+                    "name": "redeem",
+                    "extract": bring,
+                    "request": {
+                        "url": self.server.url,
+                        "form": {**redeem, **client, "code_verifier": "{{ VERIFIER }}"},
+                    },
+                },
+            ],
+            "refresh": [
+                {
+                    "name": "renew",
+                    "extract": bring,
+                    "request": {
+                        "url": self.server.url,
+                        "form": {"grant_type": "refresh_token", "refresh_token": "{{ REFRESH_TOKEN }}", **client},
+                    },
+                }
+            ],
+            "allow_plain_http": True,
+            **more,
+        }
+
+    def made(self, **more: Any) -> Workflow:
+        return Workflow("old", WorkflowSettings.model_validate(self.settings(**more)), self.endpoint, self.clock)
+
+    async def arrive(self, workflow: Workflow | None = None, **changed: str | None) -> Arrival:
+        way = (workflow or self.workflow).sign_in
+        assert way is not None
+        departure = await way.begin(ERRAND)
+        back = parse_qs(urlsplit(self.server.consent(departure.address, **changed)).query)
+        return await way.arrive(ERRAND, departure.kept, {name: values[0] for name, values in back.items()})
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    async with SignInServer(FakeClock()) as server:
+        bench = Bench(server)
+        yield bench
+        await bench.endpoint.close()
+
+
+async def test_earlier_steps_compute_the_address_and_later_ones_make_the_token(bench: Bench) -> None:
+    arrival = await bench.arrive()
+    assert bench.server.is_valid(arrival.token.value.reveal())
+    asked = bench.server.asked[0]
+    assert (asked["state"], asked["redirect_uri"], asked["hint"]) == ("the-state", ERRAND.redirect_uri, "0")
+    assert arrival.token.variables["REFRESH_TOKEN"].reveal() == bench.server.chains[0].newest
+    assert not {"VERIFIER", "STATE", "REDIRECT_URI"} & arrival.token.variables.keys()
+
+
+async def test_each_sign_in_has_a_verifier_of_its_own_that_stays_here(bench: Bench) -> None:
+    assert bench.workflow.sign_in is not None
+    first, second = [await bench.workflow.sign_in.begin(ERRAND) for _ in range(2)]
+    assert first.kept["VERIFIER"] != second.kept["VERIFIER"]
+    assert first.kept["VERIFIER"].reveal() not in first.address
+
+
+async def test_further_tokens_come_by_the_refresh_steps(bench: Bench) -> None:
+    token = (await bench.arrive()).token
+    assert bench.workflow.lacks(token) is None
+    following = await bench.workflow.fetch(token)
+    assert bench.server.is_valid(following.value.reveal())
+    bench.server.revoke_chain(bench.server.chains[0].newest)
+    with pytest.raises(FetchError) as caught:
+        await bench.workflow.fetch(following)
+    assert (caught.value.reason, caught.value.permanent) == (Reason.INVALID_GRANT, True)
+
+
+async def test_without_a_sign_in_somebody_has_to_sign_in(bench: Bench) -> None:
+    for previous in (None, Token(Secret("t"), 0.0)):
+        assert isinstance(bench.workflow.lacks(previous), LoginRequiredError)
+        with pytest.raises(FetchError) as caught:
+            await bench.workflow.fetch(previous)
+        assert caught.value.reason is Reason.NO_REFRESH_TOKEN
+    once = bench.made(refresh=[])
+    assert isinstance(once.lacks((await bench.arrive(once)).token), LoginRequiredError)
+    assert bench.server.count == 1
+
+
+async def test_a_token_may_come_back_with_the_person(bench: Bench) -> None:
+    workflow = bench.made(on_callback=[], refresh=[])
+    arrival = await bench.arrive(workflow, access_token="t0ken", expires_in="120", client_secret="theirs", x="y")
+    assert arrival.token.value.reveal() == "t0ken"
+    assert arrival.token.expires_at == bench.clock.now() + 120
+    assert set(arrival.token.variables) == {"ACCESS_TOKEN", "EXPIRES_IN", "HINT"}
+
+
+async def test_no_parameter_takes_the_place_of_what_is_known(bench: Bench) -> None:
+    theirs = {"client_secret": "theirs", "verifier": "theirs", "redirect_uri": "https://evil.example", "hint": "theirs"}
+    workflow = bench.made(inject=[{"kind": "header", "name": "X-Hint", "value": "{{ HINT }}"}])
+    arrival = await bench.arrive(workflow, **theirs)
+    assert bench.server.is_valid(arrival.token.value.reveal())
+    assert "theirs" not in {value.reveal() for value in arrival.token.variables.values()}
+    assert "theirs" not in bench.server.visits[0].form.values()
+
+
+async def test_a_parameter_that_is_too_long_is_none(bench: Bench) -> None:
+    with pytest.raises(FetchError, match="CODE"):
+        await bench.arrive(code="c" * 70_000)
+
+
+async def test_a_person_who_says_no_ends_it_unless_a_step_asks_for_that(bench: Bench) -> None:
+    with pytest.raises(SignInError) as caught:
+        await bench.arrive(error="access_denied")
+    assert caught.value.reason == "access_denied"
+    asking = bench.settings()["on_callback"][0] | {"when": [{"variable": "ERROR", "present": False}]}
+    with pytest.raises(FetchError):
+        await bench.arrive(bench.made(on_callback=[asking]), error="access_denied")
+    assert bench.server.count == 0
+
+
+async def test_where_nobody_is_needed_the_way_leads_straight_back(bench: Bench) -> None:
+    steps = bench.settings()["steps"]
+    steps[1]["when"] = [{"variable": "HINT", "equals": "7"}]
+    way = bench.made(steps=steps).sign_in
+    assert way is not None
+    departure = await way.begin(ERRAND)
+    assert departure.address == f"{ERRAND.redirect_uri}?state=the-state"
+
+
+async def test_a_step_that_fails_before_the_browser_sends_nobody_anywhere(bench: Bench) -> None:
+    steps = bench.settings()["steps"]
+    steps[0]["request"]["url"] = f"{bench.server.base}/nothing"
+    way = bench.made(steps=steps).sign_in
+    assert way is not None
+    with pytest.raises(FetchError, match="hint"):
+        await way.begin(ERRAND)
+
+
+async def test_nobody_has_told_us_how_to_give_it_back(bench: Bench) -> None:
+    assert bench.workflow.sign_in is not None
+    assert not await bench.workflow.sign_in.give_back(Token(Secret("t"), 0.0))
+    assert bench.workflow.sign_in.service == "127.0.0.1"
+    assert not bench.workflow.sign_in.own_callback
+
+
+def test_what_a_sign_in_brought_stays_good_under_other_settings() -> None:
+    bench = Bench(SignInServer(FakeClock()))
+    assert bench.workflow.brought == bench.made(inject=[{"kind": "query", "name": "k"}]).brought
+    assert bench.workflow.lineage is None
+    assert bench.workflow.settings.signs_in
+    assert bench.workflow.settings.spends
+    assert not bench.workflow.settings.starts_over
+
+
+STEP = {"name": "one", "request": {"url": "https://a.example/"}}
+DOOR = {"name": "door", "browser": {"url": "https://a.example/?state={{ STATE }}"}}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"steps": [DOOR, STEP]}, "only be the last"),
+        ({"steps": [STEP], "refresh": [DOOR]}, "only be the last"),
+        ({"steps": [DOOR], "on_callback": [{**DOOR, "name": "two"}]}, "only be the last"),
+        ({"steps": [STEP], "on_callback": [{**STEP, "name": "two"}]}, "follows a step with a browser"),
+        ({"steps": [], "on_callback": [STEP]}, "follows a step with a browser"),
+        ({"steps": [{"name": "door", "browser": {"url": "https://a.example/"}}]}, "as the parameter `state`"),
+        ({"steps": [{**DOOR, "request": STEP["request"]}]}, "not both"),
+        ({"steps": [{"name": "nothing"}]}, "either a request or a browser"),
+        ({"steps": [{**DOOR, "extract": {"A": TOKEN}}]}, "has no reply"),
+        ({"steps": [{"name": "door", "browser": {"url": "http://a.example/?s={{ STATE }}"}}]}, "not https"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        WorkflowSettings.model_validate({"kind": "workflow", **given})
+
+
+def test_a_variable_without_a_value_is_found_up_to_the_browser_and_not_beyond() -> None:
+    steps = [{**STEP, "request": {"url": "https://a.example/{{ WHAT }}"}}, DOOR]
+    then = [{**STEP, "name": "two", "request": {"url": "https://a.example/{{ CODE }}"}}]
+    settings = WorkflowSettings.model_validate({"kind": "workflow", "steps": steps, "on_callback": then})
+    assert [loc for loc, _ in settings.flaws()] == [("steps", 0, "request", "url")]
+    door = {"name": "door", "browser": {"url": "https://a.example/{{ WHAT }}?state={{ STATE }}"}}
+    settings = WorkflowSettings.model_validate({"kind": "workflow", "steps": [door]})
+    assert [loc for loc, _ in settings.flaws()] == [("steps", 0, "browser", "url")]
+    own = WorkflowSettings.model_validate({"kind": "workflow", "steps": [door], "per_user": True})
+    assert own.user_variables == {"WHAT"}
