@@ -37,6 +37,7 @@ button, a.deed { display: block; font: inherit; font-weight: 600; text-align: ce
 .alarm { color: var(--alarm); font-weight: 600; }
 """
 _SCRIPT: Final = """
+document.getElementById('unscripted').hidden = true;
 const brought = new URLSearchParams(location.search);
 for (const [name, value] of new URLSearchParams(location.hash.slice(1))) brought.append(name, value);
 history.replaceState(null, '', location.pathname);
@@ -131,8 +132,8 @@ def fragment() -> Answer:
     """Return the page that hands us what stands behind the `#` of its address, which browsers keep to themselves."""
     body = f"""<form id="brought" method="post"></form>
 <p id="nothing" class="alarm" hidden>The service has sent nothing. Go back to where you came from, and try again.</p>
-<noscript><p class="alarm">This step needs JavaScript: the service answers in a part of the address that only a script
-can read.</p></noscript>
+<p id="unscripted" class="alarm">This step needs JavaScript: the service answers in a part of the address that only a
+script can read.</p>
 <script>{_SCRIPT}</script>"""
     return _page("One moment", body, forms="'self'", script=_SCRIPT_HASH)
 

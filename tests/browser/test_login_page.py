@@ -1,0 +1,152 @@
+"""Who signs in at a real provider is back with the access that they gave: on a phone, at a desk, by keys alone."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, Route, expect
+
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.test_verify_page import CONTRAST
+from tests.providers.clients import USER, Identities
+from tests.providers.sign_in_world import SignInWorld, by_steps, drive, signing_in
+
+pytestmark = [pytest.mark.asyncio(loop_scope="package")]
+
+SIZES: Final = {"phone": PHONE, "desktop": DESKTOP}
+OURS: Final = "The Drive of Example"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SignInWorld]:
+    async with signing_in(
+        Identities(tmp_path_factory.mktemp("identities")),
+        lambda provider: {"drive": drive(provider, service=OURS), "steps": by_steps(provider)},
+        expected_errors=("invalid_grant",),
+    ) as world:
+        yield world
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def page(context: BrowserContext) -> Page:
+    """An empty page; the provider's own pages want fonts from elsewhere, and do without."""
+    page = await context.new_page()
+    await page.route("https://**", lambda route: route.abort())
+    return page
+
+
+async def pass_provider(page: Page) -> None:
+    """Sign in on the provider's pages, and agree."""
+    await page.get_by_placeholder("Enter any login").fill(USER)
+    await page.get_by_placeholder("and password").fill("any")
+    await page.get_by_role("button", name="Sign-in").click()
+    await page.get_by_role("button", name="Continue").click()
+
+
+async def sign_in(world: SignInWorld, page: Page, user: str, credential: str = "drive") -> None:
+    await page.goto(await world.invitation(user, credential))
+    await page.get_by_role("button", name="Continue").click()
+    await pass_provider(page)
+    await expect(page.get_by_role("heading", name="You are signed in")).to_be_visible()
+
+
+async def test_access_lasts_from_the_consent_to_its_end_and_can_be_given_again(world: SignInWorld, page: Page) -> None:
+    await sign_in(world, page, "ann")
+    assert urlsplit(page.url).path == "/.countersign/signed-in"
+    status, first = await world.ask("ann")
+    assert (status, first["user"]) == (200, USER)
+    await world.forget(first["token"])
+    status, second = await world.ask("ann")
+    assert (status, second["token"] != first["token"]) == (200, True)
+    await world.forget(second["token"], consent="withdrawn")
+    await page.goto(await world.invitation("ann"))  # this browser is known to be hers, so that nobody asks
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.get_by_role("heading", name="You are signed in")).to_be_visible()
+    assert (await world.ask("ann"))[0] == 200
+
+
+async def test_an_answer_behind_the_hash_is_handed_over_and_leaves_the_address(world: SignInWorld, page: Page) -> None:
+    seen: list[str] = []
+    page.on("framenavigated", lambda frame: seen.append(frame.url))
+    await sign_in(world, page, "ben", "steps")
+    assert any("#" in url for url in seen)
+    assert "code" not in page.url
+    assert (await world.ask("ben", "steps"))[0] == 200
+
+
+async def test_keys_alone_lead_to_the_provider(world: SignInWorld, page: Page) -> None:
+    await page.goto(await world.invitation("cyd"))
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("button", name="Continue")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_placeholder("Enter any login")).to_be_visible()
+
+
+async def test_a_link_of_somebody_else_is_told_from_ones_own(world: SignInWorld, page: Page) -> None:
+    await sign_in(world, page, "dot")
+    await page.goto(await world.invitation("eve"))
+    await expect(page.get_by_role("alert")).to_contain_text("Somebody else has signed in with this browser")
+    await expect(page.get_by_text("ev…")).to_be_visible()
+
+
+async def test_no_page_of_another_site_gets_the_cookies_or_a_frame(world: SignInWorld, page: Page) -> None:
+    await sign_in(world, page, "fay")
+    cookies = {cookie["name"]: cookie for cookie in await page.context.cookies() if "name" in cookie}
+    for name in ("__Host-countersign-browser", "__Host-countersign-user"):
+        cookie = cookies[name]
+        assert (cookie["httpOnly"], cookie["secure"], cookie["sameSite"]) == (True, True, "Lax")
+    link = await world.invitation("gil")
+    await page.set_content(f'<iframe src="{link}"></iframe>')
+    frame = page.frames[-1]
+    await expect(page.locator("iframe")).to_be_visible()
+    assert await frame.get_by_role("button", name="Continue").count() == 0
+
+
+@pytest.mark.parametrize("size", sorted(SIZES))
+async def test_each_page_is_legible_and_fits(world: SignInWorld, browser: Browser, tmp_path: Path, size: str) -> None:
+    context = await browser.new_context(viewport={"width": SIZES[size]["width"], "height": SIZES[size]["height"]})
+    page = await context.new_page()
+    await page.route(f"{world.provider.at.issuer}/**", _nothing)
+
+    async def look(name: str) -> None:
+        await expect(page.get_by_role("heading")).to_be_visible()
+        await page.screenshot(path=tmp_path / f"{size}-{name}.png", full_page=True)
+        assert await page.evaluate(CONTRAST) >= 4.5
+        assert await page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+        assert await page.evaluate("document.documentElement.lang") == "en"
+
+    link = await world.invitation("hal")
+    await page.goto(link)
+    await look("question")
+    height = await page.get_by_role("button").evaluate("element => element.getBoundingClientRect().height")
+    assert height >= 44
+    await page.get_by_role("button", name="Continue").click()
+    await look("leaving")
+    target = await page.get_by_role("link", name="Continue").get_attribute("href")
+    assert target is not None
+    assert parse_qs(urlsplit(target).query)["code_challenge_method"] == ["S256"]
+    await page.goto(f"{world.proxy.url}/.countersign/signed-in")
+    await look("signed-in")
+    await page.goto(link)
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.get_by_role("alert")).to_contain_text("used before")
+    await look("refused")
+    await page.goto(f"{world.proxy.url}/.countersign/callback")
+    await expect(page.locator("#nothing")).to_be_visible()
+    await look("nothing")
+    await context.close()
+
+
+async def test_without_scripts_a_person_is_told_why_it_does_not_go_on(world: SignInWorld, browser: Browser) -> None:
+    context = await browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(f"{world.proxy.url}/.countersign/callback#code=x&state=y")
+    await expect(page.get_by_text("needs JavaScript")).to_be_visible()
+    await context.close()
+
+
+async def _nothing(route: Route) -> None:
+    await route.fulfill(status=204)
