@@ -7,7 +7,7 @@ values of variables are never read as templates themselves, so a secret that hap
 import re
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -38,6 +38,13 @@ class Template:
         """True when it says the time or a random number: it renders differently each time."""
         self.source = "".join(part if isinstance(part, str) else part.source for part in self._parts)
         """The text in its one canonical spelling. May be secret."""
+
+    @classmethod
+    def literal(cls, text: str) -> Self:
+        """Return a template of that very text, without places, whatever stands in it."""
+        template = cls("")
+        template._parts, template.source = (text,), text
+        return template
 
     def render(self, variables: Variables, moment: Moment | None = None, *, encode: Callable[[str], str] = str) -> str:
         """Return the text with its places filled in.

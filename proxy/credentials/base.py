@@ -2,17 +2,19 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from proxy.core.clock import Clock
 from proxy.core.errors import FetchError, ProxyError, Reason
+from proxy.core.expression import UndefinedVariableError
 from proxy.core.message import Reply
 from proxy.core.rejection import DEFAULT_RULES, RejectionSettings
 from proxy.core.secret import Secret
 from proxy.core.settings import Duration, Settings
 from proxy.core.token import NO_VARIABLES, Token
+from proxy.credentials.fitting import fitted, names_in
 from proxy.credentials.reading import TokenReader, found_in
 from proxy.credentials.sign_in import SignsIn
 from proxy.injectors import AnyInjector, make_injector
@@ -27,6 +29,8 @@ BEARER = HeaderSettings(kind="header", name="Authorization", prefix="Bearer ")
 class CredentialSettings(Settings):
     """What every credential's settings share."""
 
+    fits_users: ClassVar[frozenset[str]] = frozenset()
+    """The fields in whose texts variables of users may stand, if each has a token of their own."""
     can_be_personal: ClassVar[bool] = True
     """False: the token is part of the configuration, so that no user can have another one."""
 
@@ -45,6 +49,9 @@ class CredentialSettings(Settings):
     per_user: bool = False
     """Each user has a token of their own. Requests then say for whom they are, and prove it; see `users`."""
 
+    _of_user: Mapping[str, Secret] = PrivateAttr(default_factory=lambda: NO_VARIABLES)
+    _undefined: str | None = PrivateAttr(default=None)
+
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
         """Return every place that the token goes to: its kind and its name, headers in lower case."""
@@ -58,16 +65,32 @@ class CredentialSettings(Settings):
     @property
     def fixed_variables(self) -> Mapping[str, Secret]:
         """Return those of them that do not come with tokens."""
-        return NO_VARIABLES
+        return self._of_user
 
     @property
     def user_variables(self) -> frozenset[str]:
         """Return the variables that a user has to bring, if each has a token of their own."""
-        return frozenset()
+        injected = frozenset[str]().union(*(settings.names for settings in self.inject))
+        return injected | names_in(self._fitted_fields()) if self.per_user else frozenset()
 
     def for_user(self, values: Mapping[str, Secret]) -> Self:
         """Return the settings of one user's token, where these are the user's variables."""
-        return self
+        try:
+            made = self.model_copy(update=fitted(self._fitted_fields(), values))
+        except UndefinedVariableError as error:
+            made = self.model_copy()
+            made._undefined = error.name
+        made._of_user = values
+        return made
+
+    @property
+    def undefined(self) -> str | None:
+        """Return a variable of the user that has no value, without which no token can be asked for."""
+        return self._undefined
+
+    def _fitted_fields(self) -> Mapping[str, Any]:
+        """Return the settings in which variables of users may stand."""
+        return {name: getattr(self, name) for name in self.fits_users}
 
     def injectors(self) -> tuple[Injector, ...]:
         """Return what puts its tokens into requests."""
@@ -99,6 +122,12 @@ class CredentialSettings(Settings):
                 f"per_user: a credential of kind {self.kind} has one token, which is written here; "
                 "for tokens of users' own take a kind that fetches them, or user_token"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_users_if_it_should(self) -> Self:
+        if self.per_user:
+            names_in(self._fitted_fields())  # raises ValueError where a template is none
         return self
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from pydantic import model_validator
 from proxy.core.clock import Clock
 from proxy.core.token import Token
 from proxy.credentials.assertion import KeyedSettings, Occasion, Signer
+from proxy.credentials.fitting import Fitting
 from proxy.credentials.oauth2 import OAuth2, OAuth2Settings
 from proxy.credentials.parameters import Scope
 from proxy.net.endpoint import Endpoint
@@ -15,7 +16,7 @@ from proxy.net.endpoint import Endpoint
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
-class AssertionSettings(KeyedSettings):
+class AssertionSettings(KeyedSettings, Fitting):
     """What the assertion says, and how it is signed."""
 
     iss: str = ""
@@ -25,11 +26,18 @@ class AssertionSettings(KeyedSettings):
     scope: Scope = ""
     """Scopes inside the assertion, as Google wants them."""
 
+    @property
+    def fitted_fields(self) -> Mapping[str, str | None]:
+        """Return whom it names, and what for: that may be each user's own."""
+        return {"iss": self.iss, "sub": self.sub, "scope": self.scope}
+
 
 class JwtBearerSettings(OAuth2Settings):
     """A token that a signed assertion brings."""
 
     parameters_of_the_grant: ClassVar[frozenset[str]] = frozenset({"assertion"})
+
+    fits_users: ClassVar[frozenset[str]] = OAuth2Settings.fits_users | {"assertion"}
 
     kind: Literal["jwt_bearer"]
     """A token that a signed assertion brings."""

@@ -7,10 +7,12 @@ from typing import Annotated, ClassVar, Final, Self, TypeAlias
 from pydantic import AfterValidator, Field, model_validator
 
 from proxy.core.clock import Clock
+from proxy.core.expression import UndefinedVariableError
 from proxy.core.message import Reply
 from proxy.core.secret import Secret
 from proxy.core.settings import Duration
 from proxy.core.symptom import Symptom, TokenRequestError
+from proxy.core.template import Template
 from proxy.core.token import Token
 from proxy.credentials.assertion import IssuerClock, Occasion
 from proxy.credentials.base import Credential
@@ -36,6 +38,7 @@ class OAuth2Settings(ClientSettings):
     """What the settings of every OAuth 2 grant share."""
 
     parameters_of_the_grant: ClassVar[frozenset[str]] = frozenset()
+    fits_users: ClassVar[frozenset[str]] = frozenset({"client_id", "scope", "parameters"})
 
     token_url: Annotated[str, AfterValidator(check_address)] | None = None
     """The address of the token endpoint, https unless the credential says `allow_plain_http`."""
@@ -70,6 +73,15 @@ class OAuth2Settings(ClientSettings):
         return {"scope": (self.scope,), **more}
 
     @model_validator(mode="after")
+    def _knows_its_variables(self) -> Self:
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            stray = frozenset[str]() if self.per_user and name in self.fits_users else _names_of_templates(value)
+            if stray:
+                raise ValueError(f"{name}: there are no variables here: {{{{ {min(stray)} }}}} has no value")
+        return self
+
+    @model_validator(mode="after")
     def _safe_and_complete(self) -> Self:
         if (self.token_url is None) is (self.issuer is None):
             raise ValueError("give either token_url or issuer" + (", not both" if self.token_url else ""))
@@ -81,6 +93,15 @@ class OAuth2Settings(ClientSettings):
         if taken := sorted(self.parameters.keys() & (OURS | self.parameters_of_the_grant)):
             raise ValueError(f"parameters: {taken[0]} is sent anyway; take it out")
         return self
+
+
+def _names_of_templates(value: object) -> frozenset[str]:
+    """Return the variables of templates in a setting; texts and secrets are none."""
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if isinstance(value, tuple):
+        return frozenset[str]().union(*map(_names_of_templates, value))
+    return value.names if isinstance(value, Template) else frozenset()
 
 
 Grant: TypeAlias = Mapping[str, str | tuple[str, ...]]
@@ -136,7 +157,10 @@ class OAuth2(Credential):
 
         Raises:
             TokenRequestError: it gives none that can be used.
+            UndefinedVariableError: a variable of the user has no value.
         """
+        if self.settings.undefined is not None:
+            raise UndefinedVariableError(self.settings.undefined)
         place = await self._places.find()
         spends = once or refresh_token is not None
 

@@ -28,15 +28,13 @@ def _scope(scope: str) -> str:
 
 
 def _fixed(template: Template) -> Template:
-    if template.names:
-        raise ValueError(f"there are no variables here: {{{{ {min(template.names)} }}}} has no value")
     if template.needs_moment:
         raise ValueError("neither the time nor a random number can stand here")
     return template
 
 
 def _absolute(values: tuple[Template, ...]) -> tuple[Template, ...]:
-    for value in rendered(values):
+    for value in [template.render({}) for template in values if not template.names]:
         if value and not _ABSOLUTE.fullmatch(value):
             raise ValueError(
                 "a resource is an absolute URI without `#` and what follows, such as https://api.example.com/; "

@@ -24,6 +24,8 @@ class PasswordSettings(OAuth2Settings):
 
     parameters_of_the_grant: ClassVar[frozenset[str]] = frozenset({"username", "password", REFRESH_TOKEN})
 
+    fits_users: ClassVar[frozenset[str]] = OAuth2Settings.fits_users | {"username", "password"}
+
     kind: Literal["password"]
     """A token that a user's name and password bring."""
     username: Annotated[str, Field(min_length=1)]

@@ -20,6 +20,8 @@ class RefreshTokenSettings(OAuth2Settings):
 
     parameters_of_the_grant: ClassVar[frozenset[str]] = frozenset({REFRESH_TOKEN})
 
+    fits_users: ClassVar[frozenset[str]] = OAuth2Settings.fits_users | {REFRESH_TOKEN}
+
     kind: Literal["refresh_token"]
     """A token that a refresh token brings."""
     client_id: ClientId

@@ -45,6 +45,8 @@ class TokenExchangeSettings(OAuth2Settings):
         }
     )
 
+    fits_users: ClassVar[frozenset[str]] = OAuth2Settings.fits_users | {"subject_token", "audience", "resource"}
+
     kind: Literal["token_exchange"]
     """A token that another token brings."""
     subject_token: SecretLine

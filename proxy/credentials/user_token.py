@@ -64,11 +64,6 @@ class UserTokenSettings(CredentialSettings):
     verify: VerifySettings = VerifySettings()
     """How a token is looked at when it is pushed; what does not pass is refused, and the one before it stays."""
 
-    @property
-    def variable_names(self) -> frozenset[str]:
-        """Return nothing: there is the token alone."""
-        return frozenset()
-
     @model_validator(mode="after")
     def _each_users_own(self) -> Self:
         if not self.per_user:

@@ -12,9 +12,11 @@ from typing import Final
 
 from proxy.core.clock import Clock
 from proxy.core.errors import FetchError, Reason
+from proxy.core.expression import UndefinedVariableError
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.token import REVOKED, Token
 from proxy.credentials.base import Credential
+from proxy.credentials.fitting import lacking
 from proxy.stores.base import Lease, StoreError
 from proxy.telemetry.counts import FETCH_SUCCEEDED, CredentialMetrics
 from proxy.tokens.account import Account
@@ -136,6 +138,8 @@ class Refresher:
             record = basis.succeed(token, account.identity, self._clock.now())
             held = self._made_ready(record.token or token, record.trusted)
             outcome = FETCH_SUCCEEDED
+        except UndefinedVariableError as error:
+            raise lacking(error.name) from None
         except FetchError as error:
             outcome = error.reason.value
             raise

@@ -5,7 +5,7 @@ end and its subject even where nobody can check its signature, for the API will;
 refused all the same, as is one that says of itself that it is not signed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from proxy.core.clock import Clock
@@ -15,7 +15,7 @@ from proxy.core.secret import Secret
 from proxy.core.token import Token
 from proxy.credentials.user_token import UserTokenSettings
 from proxy.injectors import inject_all
-from proxy.injectors.base import InjectError
+from proxy.injectors.base import InjectError, Injector
 from proxy.net.endpoint import Endpoint
 from proxy.net.jwks import COOLDOWN, Jwks, JwksError
 from proxy.net.runtime import Runtime
@@ -33,7 +33,6 @@ class Inspector:
         self._rules = rules = settings.verify
         self._expected = Expected(rules.issuer, rules.audience, rules.algorithms)
         self._jwks = None if rules.jwks_url is None else Jwks(rules.jwks_url, endpoint, runtime)
-        self._injectors = settings.injectors()
         self._clock: Clock = runtime.clock
 
     async def inspect(self, value: str, user: str) -> Token:
@@ -50,12 +49,14 @@ class Inspector:
             expires_at = await self._end(value, user, now)
         except ClaimsError as error:
             raise self._refusal(str(error)) from None
-        token = Token(Secret(value), now, expires_at)
+        return Token(Secret(value), now, expires_at)
+
+    def check_place(self, token: Token, injectors: Iterable[Injector]) -> None:
+        """See that the token can stand where these put it. Raises UserTokenRefusedError: it cannot."""
         try:
-            inject_all(self._injectors, token)
+            inject_all(injectors, token)
         except InjectError as error:
             raise self._refusal(str(error)) from None
-        return token
 
     async def _end(self, value: str, user: str, now: float) -> float | None:
         """Return when the token is over; None: never. Raises ClaimsError."""

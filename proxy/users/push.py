@@ -101,8 +101,10 @@ class Pushes:
 
     async def _looked_at(self, name: str, value: str, person: Person) -> tuple[Source, Token]:
         """Return the token, with the source that is to have it; the one in use, if it is the same."""
-        token = await self._inspector(name).inspect(value, person.id)
+        inspector = self._inspector(name)
+        token = await inspector.inspect(value, person.id)
         source = await self._source(name, person)
+        inspector.check_place(token, source.credential.settings.injectors())
         in_use = source.token
         if in_use is None:
             return source, token

@@ -16,7 +16,7 @@ from proxy.net.endpoint import Endpoint
 from proxy.net.runtime import Runtime
 from proxy.stores.base import StoreError
 from proxy.stores.memory import Memory, MemorySettings
-from proxy.telemetry.events import EventLog
+from proxy.telemetry.events import EventLog, EventName
 from proxy.telemetry.metrics import Metrics
 from proxy.tokens.personal import build_pool
 from proxy.tokens.pool import Pool
@@ -98,6 +98,18 @@ async def test_a_users_chain_of_one_time_secrets_goes_on_under_other_settings(wo
     kept_under = await key(pool(workshop, settings(chain)), person())
     assert await key(pool(workshop, settings(chain, scope="other")), person()) == kept_under
     assert await key(pool(workshop, settings(chain)), person("ben")) != kept_under
+
+
+async def test_a_variable_that_a_user_does_not_have_is_named_for_operators_and_no_endpoint_is_blamed(
+    workshop: Workshop,
+) -> None:
+    source = await pool(workshop).obtain(person())
+    with pytest.raises(TokenUnavailableError) as caught:
+        await source.obtain()
+    assert not caught.value.counts
+    (event,) = workshop.events.query().events
+    assert event.event is EventName.REFRESH_FAILED
+    assert "the variable PASSWORD has no value for this user" in event.detail
 
 
 async def test_without_the_store_no_source_is_made_of_what_it_would_have_said(workshop: Workshop) -> None:

@@ -145,9 +145,7 @@ async def test_a_token_is_used_no_longer_than_the_operator_lets_it(room: Room) -
     assert (await room.strict(max_lifetime="1h").inspect(room.token(exp=None), "ann")).expires_at == now + 3600
 
 
-@pytest.mark.parametrize(
-    "value", ["", "two\r\nlines", "two\nlines", "nul\0", "tab\t", "\x1b[2J", "x" * (LONGEST + 1), "schlüssel-€"]
-)
+@pytest.mark.parametrize("value", ["", "two\r\nlines", "two\nlines", "nul\0", "tab\t", "\x1b[2J", "x" * (LONGEST + 1)])
 async def test_what_cannot_stand_in_a_request_is_refused(room: Room, value: str) -> None:
     with pytest.raises(UserTokenRefusedError) as caught:
         await room.inspector().inspect(value, "ann")

@@ -58,6 +58,15 @@ async def test_what_is_no_push_is_refused(here: PushRoom, tokens: Any) -> None:
         await here.pushes.take(ANN, tokens, via="browser")
 
 
+async def test_what_cannot_stand_where_it_goes_is_refused(here: PushRoom) -> None:
+    with pytest.raises(UserTokenRefusedError, match="in the header Authorization"):
+        await here.pushes.take(ANN, {"erp": "schlüssel-€"}, via="browser")
+    inject = [{"kind": "header", "name": "X-User", "value": "{{ TENANT }}:{{ TOKEN }}"}]
+    await here.load({"crm": {"kind": "user_token", "inject": inject}})
+    with pytest.raises(UserTokenRefusedError, match="TENANT has no value"):
+        await here.pushes.take(ANN, {"crm": here.token()}, via="browser")
+
+
 async def test_the_same_push_again_changes_nothing(here: PushRoom) -> None:
     token = here.token()
     await here.pushes.take(ANN, {"crm": token, "erp": "opaque"}, via="browser")
