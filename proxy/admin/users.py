@@ -20,7 +20,6 @@ from proxy.core import errors
 from proxy.core.expression import VariableName
 from proxy.core.person import Person
 from proxy.core.secret import Secret
-from proxy.credentials.sign_in import SignsIn
 from proxy.credentials.user_token import UserToken
 from proxy.stores.base import StoreError
 from proxy.telemetry.line import rfc3339
@@ -145,7 +144,7 @@ class Desk:
             source = await self.sources.pools[name].obtain(self.person)
             if isinstance(source.credential, UserToken) and self.people.pushes is not None:
                 await self.people.pushes.take_back(self.person, (name,), via=VIA)
-            elif isinstance(source.credential, SignsIn) and self.people.sign_ins is not None:
+            elif source.credential.sign_in is not None and self.people.sign_ins is not None:
                 await self.people.sign_ins.end(name, self.person.id, ordered_by=self.call.who)
             else:
                 await source.revoke()
