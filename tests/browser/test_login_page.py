@@ -83,6 +83,7 @@ async def test_keys_alone_lead_to_the_provider(world: SignInWorld, page: Page) -
     await expect(page.get_by_role("button", name="Continue")).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.get_by_placeholder("Enter any login")).to_be_visible()
+    assert page.url.startswith(world.provider.at.issuer)
 
 
 async def test_a_link_of_somebody_else_is_told_from_ones_own(world: SignInWorld, page: Page) -> None:
@@ -90,6 +91,7 @@ async def test_a_link_of_somebody_else_is_told_from_ones_own(world: SignInWorld,
     await page.goto(await world.invitation("eve"))
     await expect(page.get_by_role("alert")).to_contain_text("Somebody else has signed in with this browser")
     await expect(page.get_by_text("ev…")).to_be_visible()
+    assert (await world.ask("eve"))[0] == 403
 
 
 async def test_no_page_of_another_site_gets_the_cookies_or_a_frame(world: SignInWorld, page: Page) -> None:
@@ -145,6 +147,7 @@ async def test_without_scripts_a_person_is_told_why_it_does_not_go_on(world: Sig
     page = await context.new_page()
     await page.goto(f"{world.proxy.url}/.countersign/callback#code=x&state=y")
     await expect(page.get_by_text("needs JavaScript")).to_be_visible()
+    assert "#code=x" in page.url
     await context.close()
 
 
