@@ -47,6 +47,13 @@ class BreakerOrder(Parameters):
     """`open` and `closed` hold until they are taken back with `auto`."""
 
 
+class TrialOrder(Parameters):
+    """Whose token shall be tried."""
+
+    user: Annotated[str, Field(min_length=1, max_length=LONGEST_ID)] | None = None
+    """The id of the user, of a credential of which each user has a token of their own."""
+
+
 class LoginOrder(Parameters):
     """Who shall sign in."""
 
@@ -108,6 +115,15 @@ async def _login(app: Inspectable, call: Call) -> View:
 
 async def _test(app: Inspectable, call: Call) -> View:
     settings = app.sources.settings[existing(app.sources.settings, call.name, "credential")]
+    user, people = call.parameters.user, app.graph.people
+    if settings.per_user is (user is None):
+        each = "each user has a token of their own: say whose, as `user`"
+        raise OrderInvalidError(each if user is None else "there is one token for all: take `user` out")
+    if user is not None and people is not None:
+        try:
+            settings = settings.for_user(await people.registry.person(user).values(settings.user_variables))
+        except StoreError as error:
+            raise OrderFailedError(f"what is known of the user cannot be looked up: {error}") from error
     credential = credentials.KINDS[settings.kind](call.name, settings, app.endpoint, app.clock)
     return showing.trial(await trial(credential))
 
@@ -181,6 +197,7 @@ OPERATIONS: Final = (
         "Send the credential's request once, keep nothing, and say what happened",
         _test,
         views.TrialView,
+        takes=TrialOrder,
         subject="credential",
     ),
     Operation("listRoutes", "GET", "/routes", "All routes", _routes, views.RoutesView),

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from proxy.core.errors import FetchError
+from proxy.core.expression import UndefinedVariableError
 from proxy.core.message import Reply
 from proxy.core.secret import scrub
 from proxy.core.symptom import TokenRequestError
 from proxy.core.token import Token, plan, safety_window
 from proxy.credentials.base import Credential
 from proxy.credentials.diagnosis import Diagnosis, failed, succeeded
+from proxy.credentials.fitting import lacking
 from proxy.credentials.showing import (
     sent_values,
     show_address,
@@ -145,13 +147,16 @@ async def trial(credential: Credential) -> Trial:
     """Fetch a token once, without retries and without keeping it; nothing is sent that may work only once."""
     if credential.settings.spends and not credential.settings.starts_over:
         return Trial(credential.name, (), _not_tried(credential.name))
+    if (lack := credential.lacks(None)) is not None:
+        return Trial(credential.name, (), Diagnosis(lack.code, str(lack)))
     recorder = _Recorder(credential.endpoint, credential)
     twin = type(credential)(credential.name, credential.settings, recorder, credential.clock)
     twin.watch_step = recorder.note  # type: ignore[method-assign]
     try:
         token = await twin.fetch(None)
         inject_all(credential.settings.injectors(), token)
-    except (FetchError, InjectError) as error:
+    except (FetchError, InjectError, UndefinedVariableError) as caught:
+        error = lacking(caught.name) if isinstance(caught, UndefinedVariableError) else caught
         diagnosis = failed(error, recorder.reply)
         return Trial(credential.name, tuple(recorder.steps), diagnosis, clock_offset=recorder.clock_offset)
     places, diagnosis = succeeded(twin, token, recorder.reply)

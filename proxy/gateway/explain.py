@@ -10,7 +10,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from proxy.callers import KINDS
 from proxy.callers.base import CallerSettings
-from proxy.core.errors import ProxyError, RequestInvalidError, RouteNotFoundError
+from proxy.core.errors import ProxyError, RequestInvalidError, RouteNotFoundError, UserRequiredError
 from proxy.core.headers import TOKEN, encode_value
 from proxy.core.message import Injection, RequestHead
 from proxy.core.origin import parse_upstream
@@ -54,6 +54,8 @@ class Explanation:
     caller: str | None = None
     """Who sent it."""
     credentials: tuple[str, ...] = ()
+    user: str | None = None
+    """Whose own tokens are among them."""
     refusal: ProxyError | None = None
     """Why it would go no further."""
     outgoing: Outgoing | None = None
@@ -67,7 +69,7 @@ class Explanation:
         if self.caller:
             yield f"this caller is: {self.caller}"
         if self.credentials:
-            yield f"signed with: {', '.join(self.credentials)}"
+            yield f"signed with: {', '.join(self.credentials)}" + (f", for the user {self.user}" if self.user else "")
         if self.refusal:
             yield f"refused: {self.refusal.status} {self.refusal.code}: {self.refusal}"
         if self.outgoing:
@@ -130,8 +132,9 @@ def explain(
     routes: Mapping[str, RouteSettings],
     callers: Mapping[str, CallerSettings],
     credentials: Mapping[str, CredentialSettings],
+    user: str | None = None,
 ) -> Explanation:
-    """Return what would become of the request that `head_of` makes of the first three.
+    """Return what would become of the request that `head_of` makes of the first three, for a user who is proved.
 
     Raises:
         ValueError: they are no request.
@@ -152,10 +155,15 @@ def explain(
         if route.dot_segments == "refuse" and has_dot_segment(head.path):
             raise RequestInvalidError("the path has dot segments; the route lets them through if dot_segments is pass")
         principal = identify(head, tuple(known[caller] for caller in route.callers), known.values())
-        outgoing = _outgoing(head, principal, route, [credentials[one] for one in route.credential_names])
+        signing = {one: credentials[one] for one in route.credential_names}
+        personal = tuple(one for one, settings in signing.items() if settings.per_user)
+        if personal and user is None:
+            raise UserRequiredError(f"each user has a token of their own for {personal[0]}; say which one, with --user")
+        outgoing = _outgoing(head, principal, route, signing.values())
     except ProxyError as error:
         return Explanation(name, considered, allowed, refusal=error)
-    return Explanation(name, considered, allowed, principal.name, route.credential_names, outgoing=outgoing)
+    whose = user if personal else None
+    return Explanation(name, considered, allowed, principal.name, route.credential_names, whose, outgoing=outgoing)
 
 
 def _outgoing(

@@ -1,5 +1,6 @@
 """Operators and back ends write down who users are and what tokens they have; values go in and do not come out."""
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -7,10 +8,12 @@ import pytest
 
 from proxy.admin.operation import BASE
 from proxy.core.errors import UserTokenMissingError
+from proxy.credentials.http_request import HttpRequestSettings
 from proxy.stores.base import StoreError
 from proxy.telemetry.events import EventName
 from tests.admin.conftest import Operator, Process
 from tests.fakes.token_room import value
+from tests.fakes.token_server import TokenServer
 
 ANN = f"{BASE}/users/ann"
 
@@ -152,6 +155,30 @@ async def test_while_the_store_is_away_nothing_is_taken_and_the_order_may_be_rep
         answer = await operator.ask(method, ANN + path, body=body)
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
         assert answer.json["type"].endswith("/admin-dependency-unavailable")
+
+
+async def test_a_users_credential_is_tried_with_what_is_known_of_them(operator: Operator, process: Process) -> None:
+    async with TokenServer() as server:
+        own = HttpRequestSettings.model_validate(
+            {
+                "kind": "http_request",
+                "per_user": True,
+                "allow_plain_http": True,
+                "request": {"url": server.url, "form": {"password": "{{ PASSWORD }}"}},
+                "token": {"from": "json", "path": "access_token"},
+            }
+        )
+        process.sources = replace(process.sources, settings={**process.sources.settings, "own": own})
+        await operator.ask("PUT", ANN, body={"variables": {"PASSWORD": "planted-password"}})
+        tried = (await operator.post(f"{BASE}/credentials/own/test", {"user": "ann"})).json
+        assert tried["diagnosis"]["code"] in {"ok", "expiry-not-found"}
+        assert b"planted-password" in server.requests[0].body
+        missing = (await operator.post(f"{BASE}/credentials/own/test", {"user": "ben"})).json
+        assert "the variable PASSWORD has no value" in missing["diagnosis"]["sentence"]
+        pushed = (await operator.post(f"{BASE}/credentials/crm/test", {"user": "ann"})).json
+        assert pushed["diagnosis"]["code"] == "user-token-missing"
+        for name, body in (("own", {}), ("billing", {"user": "ann"})):
+            assert (await operator.post(f"{BASE}/credentials/{name}/test", body)).status == 400
 
 
 async def test_without_users_in_the_configuration_there_are_none(operator: Operator, process: Process) -> None:
