@@ -25,8 +25,10 @@ class Points:
         self._watching = False
 
     def watch(self) -> None:
-        """Note what is reached from now on."""
+        """Note what is reached from now on, and that alone."""
         self._watching = True
+        self.seen.clear()
+        self._counts.clear()
 
     def at(self, point: str, action: Action, *, is_the_end: bool = False) -> None:
         """Do that when the point is reached; what waits there goes on afterwards, unless it `is_the_end`."""

@@ -21,6 +21,7 @@ import pytest_asyncio
 from proxy.stores.base import LEASE
 from proxy.stores.redis_scripts import SCRIPTS
 from proxy.tokens.spending import DOUBT
+from proxy.tokens.vault import LOOK
 from tests.fakes.pointed_provider import ASKED, MOMENTS, REPLIED, SPENT, PointedProvider
 from tests.fakes.process import Proxy
 from tests.fakes.redis import RedisServer
@@ -168,6 +169,12 @@ async def ask_until_killed(scene: Scene, victim: Proxy, step: str) -> None:
         await asking
 
 
+async def between_looks(scene: Scene) -> None:
+    """Return when the process has just looked after what cannot be had again: it will not do so again for a while."""
+    scene.points.watch()
+    await eventually(lambda: "after load" in scene.points.seen, deadline=LOOK + BUSY)
+
+
 async def ask_until_killed_after(seconds: float, scene: Scene, victim: Proxy) -> None:
     """Let a caller need a token, and kill the process after that time, whatever it does by then."""
     asking = asyncio.create_task(scene.asked_in_vain(victim))
@@ -214,6 +221,7 @@ async def killed_on_redis(stage: Stage, name: str, issuer: str, why: str, step: 
         if why == "rejected":
             assert (await scene.ask(victim)).status == 200
             scene.reject()
+        await between_looks(scene)
         await ask_until_killed(scene, victim, step)
         is_lost = issuer == "strict" and is_fatal(why, step)
         return await heir_of(stage, scene, within=WAITS["refresh_token"], is_lost=is_lost)
@@ -237,6 +245,7 @@ async def unharmed_on_redis(stage: Stage, name: str, why: str) -> list[str]:
         if why == "rejected":
             assert (await scene.ask(process)).status == 200
             scene.reject()
+        await between_looks(scene)
         scene.points.watch()
         assert (await scene.ask(process)).status == 200
         return scene.points.seen
