@@ -1,6 +1,8 @@
 """What users push is looked at as a whole, planted in the fleet, and nothing of a bad push counts."""
 
+import gc
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +13,11 @@ from proxy.core.errors import (
     UserTokenMissingError,
     UserTokenRefusedError,
 )
+from proxy.core.person import Person
 from proxy.stores.base import StoreError
+from proxy.tokens.source import Source
 from proxy.users.push import MOST
-from tests.fakes.pushing import ANN, BEN, PushRoom, push_room
+from tests.fakes.pushing import ANN, BEN, PushRoom, push_room, unknown
 
 
 @pytest.fixture
@@ -154,3 +158,21 @@ async def test_one_that_is_taken_back_is_used_no_more_on_any_replica(here: PushR
 
 async def test_credentials_that_users_push_tokens_for_have_names(here: PushRoom) -> None:
     assert here.pushes.names == ("crm", "erp")
+
+
+async def test_many_users_take_no_more_memory_than_those_who_are_remembered(here: PushRoom) -> None:
+    most = 20
+    here.workshop = replace(here.workshop, remembered=most)
+    await here.load()
+    await here.pushes.take(ANN, {"erp": "of-ann"}, via="browser")
+    for number in range(1000):
+        person = Person(f"user-{number}", f"pseudonym-{number}", unknown)
+        await here.pushes.take(person, {"erp": f"token-{number}"}, via="browser")
+        assert await here.used("erp", person) == f"token-{number}"
+    gc.collect()
+    vault, metrics = here.workshop.vault, here.workshop.metrics.credential("erp")
+    assert len(here.sources.pools["erp"]) == most
+    assert len(vault._followers) == len(metrics._parts) == most
+    assert len(vault._waiters) == 0
+    assert sum(isinstance(one, Source) and one.name == "erp" for one in gc.get_objects()) == most
+    assert await here.used("erp", ANN) == "of-ann"  # from the store
