@@ -19,6 +19,7 @@ from proxy.core.route import MatchSettings
 from proxy.core.seal import SealSettings
 from proxy.core.settings import Duration, Settings, Size, spell_duration, spell_size
 from proxy.credentials.base import CredentialSettings
+from proxy.credentials.browser import BrowserSettings
 from proxy.credentials.client_auth import ClientAssertionSettings
 from proxy.credentials.condition import ConditionSettings
 from proxy.credentials.jwt_bearer import AssertionSettings
@@ -26,6 +27,7 @@ from proxy.credentials.reading import ExpirySettings
 from proxy.credentials.request import RequestSettings
 from proxy.credentials.request_assertion import RequestAssertionSettings
 from proxy.credentials.workflow_steps import StepSettings, SuccessSettings
+from proxy.gateway.require import EmailOtpSettings
 from proxy.gateway.settings import (
     DrainSettings,
     LimitSettings,
@@ -37,7 +39,9 @@ from proxy.net.tls import TlsSettings
 from proxy.stores.redis import RedisSettings
 from proxy.stores.redis_tls import RedisTlsSettings
 from proxy.tokens.delivery import WebhookSettings
-from proxy.users.settings import UserIssuerSettings, UsersSettings
+from proxy.users.letter import LetterSettings
+from proxy.users.mail import MailSettings
+from proxy.users.settings import UserIssuerSettings, UsersSettings, VerificationSettings
 
 RECORDS: Final[Mapping[str, type[Settings]]] = {
     "listen": ListenSettings,
@@ -58,6 +62,7 @@ RECORDS: Final[Mapping[str, type[Settings]]] = {
     "request": RequestSettings,
     "request assertion": RequestAssertionSettings,
     "step": StepSettings,
+    "browser": BrowserSettings,
     "success": SuccessSettings,
     "condition": ConditionSettings,
     "assertion": AssertionSettings,
@@ -67,6 +72,10 @@ RECORDS: Final[Mapping[str, type[Settings]]] = {
     "expiry": ExpirySettings,
     "users": UsersSettings,
     "user issuer": UserIssuerSettings,
+    "mail": MailSettings,
+    "letter": LetterSettings,
+    "verification": VerificationSettings,
+    "email_otp": EmailOtpSettings,
 }
 """Records that stand in one place, by the word for it."""
 FAMILIES: Final[Mapping[str, Table[Any]]] = {
@@ -87,6 +96,8 @@ _LINKS: Final = {
     "request": "[mapping](#request)",
     "steps": "list of [steps](#step)",
     "refresh": "list of [steps](#step)",
+    "on_callback": "list of [steps](#step)",
+    "browser": "[mapping](#browser)",
     "succeeds_when": "[mapping](#success)",
     "when": "list of [conditions](#condition)",
     "all": "list of [conditions](#condition)",
@@ -96,6 +107,10 @@ _LINKS: Final = {
     "client_assertion": "[mapping](#client_assertion)",
     "www_authenticate": "text or [mapping](#www_authenticate)",
     "issuers": "mapping of names to [mappings](#user-issuer)",
+    "mail": "[mapping](#mail)",
+    "templates": "[mapping](#letter)",
+    "verification": "[mapping](#verification)",
+    "require": "list of [requirements](#email_otp)",
     "token": "[extractor](#extractors) or list of them",
     "expiry": "[expiry](#expiry) or list of them",
     "save": "mapping of names to [extractors](#extractors)",

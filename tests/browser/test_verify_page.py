@@ -80,6 +80,7 @@ async def test_keys_alone_lead_through_in_the_order_of_reading(world: World, pag
     for name in ("Confirm", "Send another code"):
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("button", name=name)).to_be_focused()
+    assert "countersign" in page.url
 
 
 async def test_it_works_where_scripts_do_not(world: World, browser: Browser) -> None:

@@ -4,7 +4,7 @@
 |---|---|
 | `/token` | issues the token `token-of-SERIAL`, SERIAL being that of the certificate that was shown |
 | `/slow` | answers with 64 KiB, and takes about a second and a half for it |
-| `/bound` | answers like that to a token that was issued for the certificate that is shown; 401 otherwise (RFC 8705 §3) |
+| `/bound` | answers like that to a token issued for the certificate that is shown; 401 otherwise (RFC 8705 §3) |
 | anything else | answers with the serial that was shown, and the Authorization header that was sent |
 """
 

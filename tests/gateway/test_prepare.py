@@ -356,7 +356,7 @@ def test_the_caller_s_cookies_stay_as_they_are_where_no_token_is_one() -> None:
 def test_cookies_of_our_own_do_not_go_upstream(line: bytes, sent: bytes | None) -> None:
     got = prepared(head_of((b"Cookie", line)), BEARER)
     assert (got.one("cookie") if sent else dict(passed(got)).get(b"Cookie")) == sent
-    assert b"countersign-browser=x" not in prepared(head_of((b"Cookie", line)), IN_COOKIES).one("cookie")
+    assert b"countersign-browser=x" not in (prepared(head_of((b"Cookie", line)), IN_COOKIES).one("cookie") or b"")
 
 
 # The last hop

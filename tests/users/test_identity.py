@@ -147,7 +147,10 @@ async def test_what_is_shown_and_wrong_is_refused_whoever_shows_it(room: Room, b
         (Claim(token=room.token(aud="other")), "another audience"),
         (Claim(token=room.token(exp=1)), "has expired"),
         (Claim(token=room.token(sub=None)), "who the user is"),
-        (Claim(token=jwt.encode({"iss": "https://id.example", "sub": "ann"}, "", "none")), "not signed|signed in a way"),
+        (
+            Claim(token=jwt.encode({"iss": "https://id.example", "sub": "ann"}, "", "none")),
+            "not signed|signed in a way",
+        ),
     ]:
         with pytest.raises(UserUnprovenError, match=why):
             await room.find(claim, believed=believed)
