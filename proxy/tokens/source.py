@@ -184,7 +184,10 @@ class Source:
             self._hand.forget()
         self._events.record("info", EventName.TOKEN_REVOKED, credential=self.name, generation=self._generation)
         if self.credential.brought is not None:
-            return await surrender(self._account, self._clock)
+            try:
+                return await surrender(self._account, self._clock)
+            finally:
+                self._hand.forget()  # what was heard of meanwhile goes the same way
         if self.renewable:
             await self._account.revoke()
         return None

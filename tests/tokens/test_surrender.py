@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,9 @@ from proxy.core.errors import LoginRequiredError
 from proxy.core.secret import Secret
 from proxy.core.token import Token
 from proxy.stores.base import StoreError
+from proxy.tokens.sources import NO_SOURCES, build_sources
 from proxy.tokens.surrender import PATIENCE
+from proxy.tokens.vault import Vault
 from tests.fakes.sign_in_bench import SignInBench
 from tests.fakes.until import until
 
@@ -55,6 +58,30 @@ async def test_a_renewal_that_is_under_way_brings_nothing_back(bench: SignInBenc
     assert given is not None
     assert given.variables == {"refresh_token": Secret(bench.server.chains[0].newest)}
     assert source.current() is None
+
+
+async def test_a_renewal_in_another_process_brings_nothing_back(bench: SignInBench) -> None:
+    ours, _ = await bench.sign_ins.source("drive", "ann")
+    vault = Vault(bench.store, bench.seal, bench.runtime, bench.events)
+    settings = {"drive": bench.settings()}
+    elsewhere = await build_sources(settings, replace(bench.workshop, vault=vault), NO_SOURCES)
+    theirs = await elsewhere.pools["drive"].obtain(bench.registry.person("ann"))
+    bench.server.hold()
+    renewing = asyncio.create_task(theirs.refresh())
+    await bench.server.arrived(2)
+    giving_up = asyncio.create_task(ours.revoke())
+    await bench.clock.settle()
+    assert not giving_up.done()
+    bench.server.release()
+    renewed = await renewing
+    given = await giving_up
+    assert given is not None
+    assert given.value == renewed.token.value
+    await bench.clock.settle()
+    assert (ours.current(), theirs.current()) == (None, None)
+    stored = await vault.load(ours._account.key)
+    assert stored is not None
+    assert stored.token is None
 
 
 async def test_a_holder_that_does_not_end_is_waited_for_only_so_long(bench: SignInBench) -> None:
