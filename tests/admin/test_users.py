@@ -112,10 +112,10 @@ async def test_a_user_who_is_forgotten_has_no_token_either(operator: Operator, p
 async def test_a_token_that_is_bad_or_for_nothing_is_refused(
     operator: Operator, process: Process, path: str, body: dict[str, Any], status: int, code: str
 ) -> None:
-    await operator.ask("PUT", f"{ANN}/tokens/crm", body={"value": "before"})
+    await operator.ask("PUT", f"{ANN}/tokens/crm", body={"value": "token-before"})
     answer = await operator.ask("PUT", ANN + path, body=body)
     assert (answer.status, answer.json["type"].rpartition("/")[2]) == (status, code)
-    assert await token_of(process) == "before"
+    assert await token_of(process) == "token-before"
 
 
 @pytest.mark.parametrize("user", ["ann/ben", "müller@mail.example", "a b", "x" * 256])

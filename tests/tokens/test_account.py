@@ -579,7 +579,7 @@ async def test_what_is_brought_counts_once_the_store_has_it_and_follows_on_what_
     room = TokenRoom()
     await room.plant("another replica's", generation=7)
     account = room.source._account
-    await account.plant(Token(Secret("brought"), room.clock.now()))
+    await account.plant(Token(Secret("planted-brought"), room.clock.now()))
     stored = await room.stored()
     assert stored is not None
     assert stored.is_same_as(account.record)
@@ -594,11 +594,11 @@ async def test_what_is_brought_while_the_store_is_away_counts_nowhere() -> None:
     account = room.source._account
     store.error = DOWN
     with pytest.raises(StoreError):
-        await account.plant(Token(Secret("brought"), room.clock.now()))
+        await account.plant(Token(Secret("planted-brought"), room.clock.now()))
     assert account.record is NOTHING
     store.error, store.failing = DOWN, frozenset({"save"})
     with pytest.raises(StoreError):
-        await account.plant(Token(Secret("brought"), room.clock.now()))
+        await account.plant(Token(Secret("planted-brought"), room.clock.now()))
     assert account.record is NOTHING
     store.error = None
     assert await account.catch_up() is None
@@ -628,4 +628,4 @@ async def test_who_brings_something_to_a_record_that_others_keep_changing_is_tol
 
     vault.save = outrun  # type: ignore[method-assign]
     with pytest.raises(StoreError, match="keeps changing"):
-        await account.plant(Token(Secret("brought"), room.clock.now()))
+        await account.plant(Token(Secret("planted-brought"), room.clock.now()))
