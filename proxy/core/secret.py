@@ -1,9 +1,10 @@
 """A secret is a value that prints as `***`, and that every text on its way out can be cleaned of.
 
 Theory. A `Secret` is made when configuration is parsed or a token arrives, and dies with its owner. While it lives it
-stands in `_KNOWN`, so that `scrub` can remove its value from a text that somebody else composed (an exception of a
+stands in `_ENDS`, so that `scrub` can remove its value from a text that somebody else composed (an exception of a
 library, say), and with it the last few texts that were made of it: an encoding or a digest of a secret is one, too.
-`reveal()` is the only way to the value; it is called on the line that puts the value on the wire.
+There it is found by the last characters of its spellings, so that what a text costs hangs on its length and not on how
+many users have tokens. `reveal()` is the only way to the value; it is called on the line that puts it on the wire.
 """
 
 import hashlib
@@ -24,20 +25,46 @@ MOST_REMEMBERED: Final = 32
 """Texts made of one secret that are scrubbed with it."""
 
 _FINGERPRINT_KEY: Final = secrets.token_bytes(32)
-_KNOWN: Final["weakref.WeakValueDictionary[int, Secret]"] = weakref.WeakValueDictionary()
-"""By identity: of two secrets with the same value, either may outlive the other."""
+
+
+class _Known(weakref.ref["Secret"]):
+    """A secret that lives, and the ends under which it is found."""
+
+    __slots__ = ("ends",)
+    ends: frozenset[str]
+
+
+_ENDS: Final[dict[str, dict[int, _Known]]] = {}
+"""The secrets that live, by the last `SHORTEST_SCRUBBED` characters of each of their spellings, and there by identity:
+of two with the same value, either may outlive the other."""
+
+
+def _forget(known: _Known, ends: frozenset[str] | None = None) -> None:
+    for end in known.ends if ends is None else ends:
+        del _ENDS[end][id(known)]
+        if not _ENDS[end]:
+            del _ENDS[end]
 
 
 class Secret:
     """A text that must not be seen."""
 
-    __slots__ = ("__weakref__", "_made", "_spellings", "_value")
+    __slots__ = ("__weakref__", "_known", "_made", "_spellings", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
         self._made: dict[str, frozenset[str]] = {}
-        self._spellings = _spellings(value)
-        _KNOWN[id(self)] = self
+        self._known = _Known(self, _forget)
+        self._known.ends = frozenset()
+        self._spell(_spellings(value))
+
+    def _spell(self, spellings: frozenset[str]) -> None:
+        """Be found under these spellings from now on, and under no others."""
+        self._spellings = spellings
+        before, self._known.ends = self._known.ends, frozenset(one[-SHORTEST_SCRUBBED:] for one in spellings)
+        for end in self._known.ends - before:
+            _ENDS.setdefault(end, {})[id(self._known)] = self._known
+        _forget(self._known, before - self._known.ends)
 
     def reveal(self) -> str:
         """Return the value itself, for the line that sends it."""
@@ -53,7 +80,7 @@ class Secret:
         if not is_known:
             if len(self._made) > MOST_REMEMBERED:
                 del self._made[next(iter(self._made))]
-            self._spellings = _spellings(self._value).union(*self._made.values())
+            self._spell(_spellings(self._value).union(*self._made.values()))
 
     def matches(self, other: str) -> bool:
         """Compare in constant time."""
@@ -102,11 +129,32 @@ class Secret:
 
 def scrub(text: str) -> str:
     """Return the text with every living secret's value replaced by the mask, plain or as it stands in a URL."""
-    spellings = {one for known in _KNOWN.valuerefs() if (secret := known()) is not None for one in secret._spellings}
-    for spelling in sorted(spellings, key=len, reverse=True):
-        if spelling in text:
-            text = text.replace(spelling, MASK)
-    return text
+    found: list[tuple[int, int]] = []
+    for at in range(SHORTEST_SCRUBBED, len(text) + 1):
+        if (ending := _ENDS.get(text[at - SHORTEST_SCRUBBED : at])) is not None:
+            found += [(at - length, at) for length in _lengths(tuple(ending.values()), text, at)]
+    scrubbed, since = [], 0
+    for start, end in _joined(sorted(found)):
+        scrubbed += [text[since:start], MASK]
+        since = end
+    return "".join((*scrubbed, text[since:]))
+
+
+def _lengths(ending: tuple[_Known, ...], text: str, at: int) -> set[int]:
+    """Return how long the spellings are that end there."""
+    secrets_ = (secret for known in ending if (secret := known()) is not None)
+    return {len(one) for secret in secrets_ for one in secret._spellings if text.endswith(one, 0, at)}
+
+
+def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the same, sorted, without overlaps."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and start < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _spellings(value: str) -> frozenset[str]:

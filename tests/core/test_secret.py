@@ -6,12 +6,14 @@ import json
 import pickle
 import traceback
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from proxy.core import secret as secret_module
 from proxy.core.secret import MASK, MOST_REMEMBERED, SHORTEST_SCRUBBED, Secret, scrub
 from proxy.core.settings import Settings
 
@@ -137,3 +139,46 @@ def test_the_last_texts_that_were_made_are_remembered_and_those_in_use_among_the
     assert scrub("in use all the time") == MASK
     assert scrub("<made 0>") == "<made 0>"
     assert scrub(f"<made {2 * MOST_REMEMBERED - 1}>") == MASK
+
+
+def test_what_a_text_costs_does_not_hang_on_how_many_secrets_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = [Secret(f"token {number:05d}") for number in range(20_000)]
+    looked_at = 0
+    ends = secret_module._lengths
+
+    def counted(ending: tuple[Any, ...], text: str, at: int) -> set[int]:
+        nonlocal looked_at
+        looked_at += len(ending)
+        return ends(ending, text, at)
+
+    monkeypatch.setattr(secret_module, "_lengths", counted)
+    assert scrub("of token 12345 and token 20000") == f"of {MASK} and token 20000"
+    assert looked_at < 10
+    del tokens
+    gc.collect()
+
+
+def test_of_secrets_that_overlap_nothing_is_left() -> None:
+    secrets = [Secret("abcdefgh"), Secret("fghijklm"), Secret("nopqr")]
+    assert scrub("-abcdefghijklmnopqr-") == f"-{secrets[0]}{secrets[2]}-"
+    assert scrub("aaa-abcdefghabcdefgh") == f"aaa-{MASK}{MASK}"
+
+
+def test_the_index_holds_nothing_of_secrets_that_are_gone() -> None:
+    gc.collect()
+    before = {end: len(known) for end, known in secret_module._ENDS.items()}
+    secret = Secret("some value with / signs")
+    for number in range(2 * MOST_REMEMBERED):
+        secret.remember(f"made {number:04d}")
+    del secret
+    gc.collect()
+    assert {end: len(known) for end, known in secret_module._ENDS.items()} == before
+
+
+@given(st.lists(st.text(alphabet="ab/", min_size=5, max_size=9), max_size=6), st.text(alphabet="ab/%2F", max_size=60))
+def test_no_spelling_of_a_secret_is_left_in_any_text(values: list[str], text: str) -> None:
+    living = [Secret(value) for value in values]
+    shown = scrub(text)
+    for piece in shown.split(MASK):
+        assert not any(value in piece or quote(value, safe="") in piece for value in values)
+    assert len(living) == len(values)
