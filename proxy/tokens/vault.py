@@ -31,6 +31,8 @@ ECHO: Final = 0.5
 """Seconds that the news of our own doing may take at most before we go on without it."""
 LOOK: Final = 10.0
 """Seconds after which it is seen to that the store still has what cannot be had again."""
+LOOKS: Final = 100
+"""How many are looked after at once; where there are more, users' own mostly, they take turns."""
 
 
 class Follower(Protocol):
@@ -165,11 +167,14 @@ class Vault:
 
     async def watch(self) -> None:
         """Look after what cannot be had again, for ever: the store may forget it while nobody asks."""
+        first = 0
         while True:
             await self._clock.sleep(LOOK)
-            for follower in [one for followers in self._followers.values() for one in followers if one.is_durable]:
+            durable = [one for followers in self._followers.values() for one in followers if one.is_durable]
+            for follower in durable[first : first + LOOKS]:
                 with suppress(StoreError):
                     await follower.catch_up()
+            first = first + LOOKS if first + LOOKS < len(durable) else 0
 
     async def _ring(self, event: asyncio.Event, seconds: float) -> None:
         await self._clock.sleep(seconds)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +20,7 @@ from proxy.stores.memory import MemorySettings
 from proxy.telemetry.events import EventLog
 from proxy.tokens.failures import Failure
 from proxy.tokens.record import NOTHING, STEPS, TokenRecord
-from proxy.tokens.vault import ECHO, KEPT, KEPT_DURABLE, KEPT_FOREVER, LOOK, Vault
+from proxy.tokens.vault import ECHO, KEPT, KEPT_DURABLE, KEPT_FOREVER, LOOK, LOOKS, Vault
 from tests.fakes.clock import FakeClock
 from tests.fakes.flaky_store import FlakyStore
 from tests.fakes.token_room import KEY, SEAL, TokenRoom
@@ -558,4 +559,34 @@ async def test_what_can_be_had_again_is_not_looked_after() -> None:
     await room.store.drop(room.key, 2**53 - 1)
     await room.clock.advance(seconds=LOOK)
     assert await room.stored() is None
+    await room.runtime.close()
+
+
+async def test_of_many_that_are_looked_after_each_gets_its_turn() -> None:
+    room = TokenRoom()
+    turns: Counter[int] = Counter()
+
+    class Durable:
+        is_durable = True
+
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def hear(self, record: TokenRecord) -> None:
+            raise AssertionError("there is no news")
+
+        async def catch_up(self) -> None:
+            turns[self.number] += 1
+            if self.number == 3:
+                raise StoreError("away")
+
+    for number in range(2 * LOOKS + 1):
+        room.vault.follow(f"token/{number}", Durable(number))
+    room.runtime.spawn(room.vault.watch(), name="watch")
+    await room.clock.advance(seconds=LOOK)
+    assert turns == Counter(range(LOOKS))
+    await room.clock.advance(seconds=2 * LOOK)
+    assert turns == Counter(range(2 * LOOKS + 1))
+    await room.clock.advance(seconds=LOOK)
+    assert turns == Counter(range(2 * LOOKS + 1)) + Counter(range(LOOKS))
     await room.runtime.close()
