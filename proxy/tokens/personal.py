@@ -3,7 +3,7 @@
 A user's record in the store is named after the credential, its settings with the user's variables in them, and the
 user's pseudonym: so a changed password begins with a token of its own, and with no failure remembered. A chain of what
 works only once is named after its beginning and the user, and what the user has brought after the credential and who
-issued it; whatever else changes, it goes on.
+issued it; whatever else changes, it goes on. Where nothing in the settings is a user's own, all share one credential.
 """
 
 import hashlib
@@ -21,18 +21,20 @@ from proxy.tokens.workshop import Workshop
 
 
 def build_pool(name: str, settings: CredentialSettings, identity: str, workshop: Workshop) -> Pool:
-    """Return the pool of that credential's users."""
+    """Return the pool of that credential's users; `identity` is that of its settings."""
+    everybodys = None if settings.user_variables else workshop.credential(name, settings)
 
     async def make(person: Person, counts: CredentialMetrics) -> Source:
-        own = await _settings_of(person, name, settings)
-        credential = workshop.credential(name, own)
-        key = f"token/{name}/{identity_of(own, workshop.identity_key)}/{person.pseudonym}"
+        own = settings if everybodys else await _settings_of(person, name, settings)
+        credential = everybodys or workshop.credential(name, own)
+        mark = identity_of(own, workshop.identity_key) if own is not settings else identity
+        key = f"token/{name}/{mark}/{person.pseudonym}"
         if credential.brought is not None:
             key = place_of_brought(name, credential.brought, workshop.identity_key, person.pseudonym)
         elif credential.lineage is not None:
             beginning = canonical((*credential.lineage, person.pseudonym))
             key = f"chain/{hmac.new(workshop.identity_key, beginning, hashlib.sha256).hexdigest()[:32]}"
-        source = workshop.source(credential, key, identity_of(own, workshop.identity_key), counts)
+        source = workshop.source(credential, key, mark, counts)
         try:
             await source.look()
         except BaseException:

@@ -18,6 +18,7 @@ from proxy.stores.base import StoreError
 from proxy.stores.memory import Memory, MemorySettings
 from proxy.telemetry.events import EventLog, EventName
 from proxy.telemetry.metrics import Metrics
+from proxy.tokens.identity import identity_of
 from proxy.tokens.personal import build_pool
 from proxy.tokens.pool import Pool
 from proxy.tokens.vault import Vault
@@ -56,7 +57,17 @@ async def workshop() -> AsyncIterator[Workshop]:
 
 
 def pool(workshop: Workshop, described: CredentialSettings | None = None, name: str = "billing") -> Pool:
-    return build_pool(name, described or settings(), "identity", workshop)
+    described = described or settings()
+    return build_pool(name, described, identity_of(described, workshop.identity_key), workshop)
+
+
+async def test_users_share_a_credential_in_which_nothing_is_their_own(workshop: Workshop) -> None:
+    grant = {"kind": "client_credentials", "per_user": True, "token_url": "https://auth.example/t", "client_id": "c"}
+    shared, apart = pool(workshop, settings(grant)), pool(workshop)
+    ann, ben = person(PASSWORD="planted-1"), person("ben", PASSWORD="planted-2")
+    assert (await shared.obtain(ann)).credential is (await shared.obtain(ben)).credential
+    assert await key(shared, ann) != await key(shared, ben)
+    assert (await apart.obtain(ann)).credential is not (await apart.obtain(ben)).credential
 
 
 async def key(pool: Pool, who: Person) -> str:
