@@ -16,7 +16,7 @@ help:
 	@echo 'make test   the whole gate: ruff, mypy, import contract, all tests'
 	@echo 'make fuzz   the property tests, with many more examples'
 	@echo 'make soak   the end-to-end tests and those of a whole fleet, ROUNDS=10 times'
-	@echo 'make bench  side by side with nginx, HAProxy and Envoy; the stores beside each other'
+	@echo 'make bench  side by side with nginx, HAProxy and Envoy; the stores, and many users, beside each other'
 	@echo 'make docs   regenerate what is generated from the code'
 	@echo 'make lock   resolve the dependencies again (UPGRADE=--upgrade takes newer ones); needs uv'
 	@echo 'make clean  remove .venv and caches'
@@ -41,6 +41,7 @@ bench: .venv/.run
 	@$(PIP) install --require-hashes -r requirements-bench.lock
 	.venv/bin/python bench/run.py
 	.venv/bin/python bench/fleet.py
+	.venv/bin/python bench/users.py
 
 docs: .venv/.run
 	.venv/bin/countersign schema > config/countersign.schema.json
