@@ -584,7 +584,7 @@ async def test_what_is_brought_counts_once_the_store_has_it_and_follows_on_what_
     assert stored is not None
     assert stored.is_same_as(account.record)
     assert stored.generation == room.clock.now()
-    await account.plant(Token(Secret("again"), room.clock.now()))
+    await account.plant(Token(Secret("planted-again"), room.clock.now()))
     assert account.record.generation == room.clock.now() + 1
 
 
@@ -623,7 +623,7 @@ async def test_who_brings_something_to_a_record_that_others_keep_changing_is_tol
     save = vault.save
 
     async def outrun(key: str, record: TokenRecord, *, durable: bool = False) -> TokenRecord:
-        await save(key, record.succeed(Token(Secret("another"), 0.0), IDENTITY, 0.0), durable=durable)
+        await save(key, record.succeed(Token(Secret("planted-another"), 0.0), IDENTITY, 0.0), durable=durable)
         return await save(key, record, durable=durable)
 
     vault.save = outrun  # type: ignore[method-assign]

@@ -124,18 +124,18 @@ async def test_one_that_was_brought_and_refused_is_not_used_again_and_the_next_o
     there = here.replica()
     for room in (here, there):
         room.credential.lack = LACK
-    await there.source.plant(Token(Secret("first"), here.clock.now()))
+    await there.source.plant(Token(Secret("planted-first"), here.clock.now()))
     held = here.source.current()
     assert held is not None
-    assert value(held) == "first"
+    assert value(held) == "planted-first"
     renewal = await here.source.renew(held)
     assert renewal.error is LACK
     for room in (here, there):
         assert room.source.current() is None
         with pytest.raises(LoginRequiredError):
             await room.source.obtain()
-    await here.source.plant(Token(Secret("second"), here.clock.now()))
-    assert [value(await room.source.obtain()) for room in (here, there)] == ["second", "second"]
+    await here.source.plant(Token(Secret("planted-second"), here.clock.now()))
+    assert [value(await room.source.obtain()) for room in (here, there)] == ["planted-second", "planted-second"]
     assert here.event_names().count("token_rejected") == 1
 
 
@@ -143,11 +143,11 @@ async def test_one_that_is_brought_while_another_is_refused_takes_its_place() ->
     here = TokenRoom()
     there = here.replica()
     here.credential.lack = there.credential.lack = LACK
-    await there.source.plant(Token(Secret("first"), here.clock.now()))
+    await there.source.plant(Token(Secret("planted-first"), here.clock.now()))
     held = here.source.current()
     assert held is not None
     renewing = asyncio.create_task(here.source.renew(held))
-    await there.source.plant(Token(Secret("second"), here.clock.now()))
+    await there.source.plant(Token(Secret("planted-second"), here.clock.now()))
     renewal = await renewing
     assert renewal.held is not None
-    assert value(renewal.held) == "second"
+    assert value(renewal.held) == "planted-second"
