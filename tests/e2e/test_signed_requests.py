@@ -18,6 +18,7 @@ from tests.fakes.proc import HAS_PROC
 from tests.fakes.process import Proxy
 from tests.fakes.signing_api import REGION, UNSIGNED, SigningApi
 from tests.fakes.token_server import TokenServer
+from tests.fakes.world import eventually
 
 MIB: Final = 1024 * 1024
 LOGIN: Final = """
@@ -152,7 +153,7 @@ async def test_an_upload_of_twenty_mebibytes_streams_and_is_replayed_with_a_new_
         assert lengths == ({str(20 * MIB)} if payload == "signed" else {None})
         if HAS_PROC:
             assert s.proxy.peak_rss() - before < 12 * MIB
-            assert s.proxy.spooled() == 0
+            await eventually(lambda: s.proxy.spooled() == 0)
 
 
 def put_object(endpoint: str) -> int:
