@@ -122,7 +122,7 @@ async def renewing(kind: str, scratch: Path, count: int) -> dict[str, float]:
 
     plain = [source(f"plain-{number}") for number in range(CREDENTIALS)]
     once = source("once", lineage=("refresh token",))
-    while await store.uptime() <= DOUBT:  # what works only once is not spent on the word of a Redis that is new
+    while await store.uptime() <= DOUBT:  # noqa: ASYNC110 - what works only once is not spent on a new Redis
         await asyncio.sleep(0.5)
     for one in (*plain, once):
         await one.refresh()
