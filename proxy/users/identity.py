@@ -8,11 +8,9 @@ Theory. Proofs that were right are remembered, a JWT until it ends, so that a us
 wrong ones never are. Nothing here waits, unless a JWT was signed with a key that is not known yet.
 """
 
-import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from proxy.core.clock import Clock
 from proxy.core.errors import UserRequiredError, UserUnprovenError
@@ -33,8 +31,7 @@ LONGEST_ID: Final = 256
 _REMEMBERED: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """Who somebody says they are, and what they show for it."""
 
     user: str | None = None
@@ -69,7 +66,7 @@ def _text(value: bytes) -> str:
 
 def user_hash(user: str, secret: Secret) -> str:
     """Return the proof of that user id: HMAC-SHA256 in lower-case hex digits."""
-    return hmac.new(secret.reveal().encode(), user.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret.reveal().encode(), user.encode(), "sha256").hex()
 
 
 class Identifier:
@@ -79,8 +76,8 @@ class Identifier:
         self._secret = settings.identity_secret
         self._issuers = {one.issuer: _Issuer(one, endpoint, runtime) for one in settings.issuers.values()}
         self._clock: Clock = runtime.clock
-        self._proven: dict[Claim, tuple[str, Mapping[str, Any]]] = {}
-        """The ids that were proved, with the claims of the token that did it, which tell how long."""
+        self._proven: dict[Claim, tuple[str, Mapping[str, Any] | None]] = {}
+        """The ids that were proved, with the claims of the token that did it, which tell how long; a hash says none."""
 
     def known(self, claim: Claim, *, believed: bool) -> str | None:
         """Return the user's id, if that can be told at once; None: `find` has to wait for an issuer's keys.
@@ -91,12 +88,13 @@ class Identifier:
             UserRequiredError: nobody is named.
             UserUnprovenError: somebody is, and it is not proved.
         """
-        if claim.token is None:
-            return self._by_hash(claim, believed=believed)
         if (remembered := self._proven.get(claim)) is not None:
             user, claims = remembered
-            _still_counts(claims, self._clock.now())
+            if claims is not None:
+                _still_counts(claims, self._clock.now())
             return user
+        if claim.token is None:
+            return self._by_hash(claim, believed=believed)
         issuer = self._issuer_of(claim.token)
         keys = issuer.jwks.known(read_header(claim.token))
         return self._by_token(claim, issuer, keys) if keys else None
@@ -126,7 +124,7 @@ class Identifier:
             _refuse("no `identity_secret` is configured, so that no user_hash proves anything")
         if not hmac.compare_digest(user_hash(claim.user, self._secret).encode(), claim.user_hash.lower().encode()):
             _refuse(f"{USER_HASH} is not the hash of this user's id")
-        return _id(claim.user)
+        return self._remembered(claim, _id(claim.user), None)
 
     def _issuer_of(self, token: str) -> "_Issuer":
         """Return who says that it issued a token. Not verified: it only chooses the keys."""
@@ -148,9 +146,13 @@ class Identifier:
             _refuse(f"{USER} and {USER_TOKEN} name different users")
         if claim.user_hash is not None:
             self._by_hash(Claim(user, claim.user_hash), believed=False)
+        return self._remembered(claim, _id(user), {"exp": claims["exp"]})
+
+    def _remembered(self, claim: Claim, user: str, claims: Mapping[str, Any] | None) -> str:
+        """Return the user, whom this claim proves from now on."""
         if len(self._proven) >= _REMEMBERED:
             self._proven.clear()
-        self._proven[claim] = (_id(user), {"exp": claims["exp"]})
+        self._proven[claim] = user, claims
         return user
 
 

@@ -16,6 +16,7 @@ from proxy.core.secret import Secret
 from proxy.net.endpoint import Endpoint
 from proxy.net.jwks import COOLDOWN
 from proxy.net.runtime import Runtime
+from proxy.users import identity
 from proxy.users.identity import Claim, Identifier, claimed, user_hash
 from proxy.users.settings import UsersSettings
 from tests.fakes.clock import FakeClock
@@ -83,6 +84,29 @@ def test_a_claim_shows_nothing_of_its_proof() -> None:
 async def test_the_hash_of_the_id_proves_it_at_once(room: Room) -> None:
     assert room.identifier.known(Claim("ann", HASH), believed=False) == "ann"
     assert room.identifier.known(Claim("ann", HASH.upper()), believed=False) == "ann"
+
+
+async def test_a_hash_that_was_right_is_reckoned_once_and_a_wrong_one_each_time(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reckoned: list[str] = []
+
+    def counted(user: str, secret: Secret) -> str:
+        reckoned.append(user)
+        return user_hash(user, secret)
+
+    monkeypatch.setattr(identity, "user_hash", counted)
+    for _ in range(3):
+        assert room.identifier.known(Claim("ann", HASH), believed=False) == "ann"
+        with pytest.raises(UserUnprovenError):
+            room.identifier.known(Claim("ben", HASH), believed=False)
+    assert reckoned == ["ann", "ben", "ben", "ben"]
+
+
+async def test_what_a_believed_caller_says_proves_nothing_for_others(room: Room) -> None:
+    assert room.identifier.known(Claim("ann"), believed=True) == "ann"
+    with pytest.raises(UserUnprovenError, match="send a proof"):
+        room.identifier.known(Claim("ann"), believed=False)
 
 
 async def test_a_caller_that_may_act_for_any_user_needs_no_proof(room: Room) -> None:
