@@ -39,11 +39,12 @@ _ENDS: Final[dict[str, dict[int, _Known]]] = {}
 of two with the same value, either may outlive the other."""
 
 
-def _forget(known: _Known, ends: frozenset[str] | None = None) -> None:
+def _forget(known: _Known, ends: frozenset[str] | None = None, found: dict[str, dict[int, _Known]] = _ENDS) -> None:
+    """Find it no more under these ends. `found` is at hand though the interpreter has begun to take modules apart."""
     for end in known.ends if ends is None else ends:
-        del _ENDS[end][id(known)]
-        if not _ENDS[end]:
-            del _ENDS[end]
+        del found[end][id(known)]
+        if not found[end]:
+            del found[end]
 
 
 class Secret:
