@@ -14,6 +14,7 @@ from aiohttp import web
 
 from tests.fakes.proc import HAS_PROC
 from tests.fakes.process import Proxy
+from tests.fakes.served import Served
 from tests.fakes.token_server import TokenServer
 
 MIB: Final = 1024 * 1024
@@ -30,14 +31,26 @@ RULES: Final = """
 
 
 @dataclass
-class Api:
+class Api(Served):
     """An API that says `200 OK` of a session that has expired."""
 
     issuer: TokenServer
-    url: str = ""
     uploads: list[str] = field(default_factory=list)
     """Hashes of the bodies it received, in order."""
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def app(self) -> web.Application:
+        """Return what is asked for here."""
+        app = web.Application(client_max_size=2 * UPLOAD)
+        app.router.add_put("/upload", self.upload)
+        app.router.add_get("/download", self.download)
+        app.router.add_get("/scope", self.scope)
+        app.router.add_get("/busy", self.busy)
+        return app
+
+    def release(self) -> None:
+        """Send the rest to whoever waits for it."""
+        self.go_on.set()
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if self.issuer.is_valid(request.headers["Authorization"].removeprefix("Bearer ")):
@@ -78,18 +91,7 @@ class Api:
 
 @asynccontextmanager
 async def serving() -> AsyncIterator[tuple[Proxy, Api, aiohttp.ClientSession]]:
-    async with TokenServer() as issuer:
-        api = Api(issuer)
-        app = web.Application(client_max_size=2 * UPLOAD)
-        app.router.add_put("/upload", api.upload)
-        app.router.add_get("/download", api.download)
-        app.router.add_get("/scope", api.scope)
-        app.router.add_get("/busy", api.busy)
-        runner = web.AppRunner(app, shutdown_timeout=0)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
+    async with TokenServer() as issuer, Api(issuer) as api:
         config = f"""
 callers:
   anyone: {{kind: anonymous}}
@@ -101,17 +103,13 @@ credentials:
     token: {{from: json, path: access_token}}
     rejected_when: {RULES}
 routes:
-  api: {{match: {{path: /}}, upstream: 'http://{host}:{port}', callers: [anyone], credential: session}}
+  api: {{match: {{path: /}}, upstream: '{api.url}', callers: [anyone], credential: session}}
 """
-        try:
-            async with (
-                Proxy(config, expected_errors=("breaker_opened",)) as proxy,
-                aiohttp.ClientSession(proxy.url) as session,
-            ):
-                yield proxy, api, session
-        finally:
-            api.go_on.set()
-            await runner.cleanup()
+        async with (
+            Proxy(config, expected_errors=("breaker_opened",)) as proxy,
+            aiohttp.ClientSession(proxy.url) as session,
+        ):
+            yield proxy, api, session
 
 
 async def pieces() -> AsyncIterator[bytes]:

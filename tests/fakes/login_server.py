@@ -10,12 +10,12 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from aiohttp import web
 
 from proxy.core.clock import Clock, SystemClock
+from tests.fakes.served import Served
 from tests.fakes.until import until
 
 USER: Final = "integration"
@@ -47,7 +47,7 @@ class Session:
     alive: bool = True
 
 
-class LoginServer:
+class LoginServer(Served):
     """Listens on a loopback port while its block runs."""
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -70,6 +70,9 @@ class LoginServer:
         """Cookie and CSRF token of each login page that was shown."""
         self._signed_in: dict[str, tuple[str, str]] = {}
         """By session cookie: the other cookie that belongs to it, and its CSRF token."""
+
+    def app(self) -> web.Application:
+        """Return the logins and the API."""
         app = web.Application(middlewares=[self._watch])
         app.router.add_post("/challenge", self._challenge)
         app.router.add_post("/mfa", self._mfa)
@@ -80,7 +83,7 @@ class LoginServer:
         app.router.add_get("/app/token", self._csrf)
         app.router.add_route("*", "/api/{rest:.*}", self._api)
         app.router.add_route("*", "/odata/{rest:.*}", self._odata)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        return app
 
     def hold(self, path: str) -> None:
         """Let requests to that path arrive and wait, until `release`."""
@@ -111,17 +114,6 @@ class LoginServer:
         self._signed_in.clear()
         for session in self.sessions:
             session.alive = False
-
-    async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._runner.cleanup()
 
     @web.middleware
     async def _watch(self, request: web.Request, handler: Any) -> web.StreamResponse:

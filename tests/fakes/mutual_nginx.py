@@ -8,15 +8,14 @@
 | anything else | answers with the serial that was shown, and the Authorization header that was sent |
 """
 
-import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from tests.fakes.certificates import Authority
 from tests.fakes.nginx import BINARY, MISSING
-from tests.fakes.process import free_ports, listening
+from tests.fakes.program import Program
 
 SLOW: Final = 64 * 1024
 
@@ -60,23 +59,24 @@ http {{
 """
 
 
-class MutualNginx:
+class MutualNginx(Program):
     """Runs while its block runs, with everything it writes under `prefix`."""
 
+    scheme = "https"
+
     def __init__(self, prefix: Path, authority: Authority, *, protocol: str = "TLSv1.3") -> None:
+        super().__init__()
         self.prefix = prefix
         self.authority = authority
-        (self.port,) = free_ports(1)
-        self.url = f"https://127.0.0.1:{self.port}"
         self._protocol = protocol
-        self._process: asyncio.subprocess.Process | None = None
 
     def serials(self, path: str) -> list[str]:
         """Return the serials that requests for that path came with, in order; `-` where none was shown."""
         lines = (line.split() for line in (self.prefix / "access.log").read_text().splitlines())
         return [serial for serial, target, _ in lines if target == path]
 
-    async def __aenter__(self) -> Self:
+    def command(self) -> Sequence[str]:
+        """Write the configuration, and return how nginx is called."""
         assert BINARY is not None, MISSING
         self.prefix.mkdir()
         self.authority.write_server(self.prefix, "127.0.0.1")
@@ -91,17 +91,4 @@ class MutualNginx:
                 user="user root;" if os.geteuid() == 0 else "",
             )
         )
-        self._process = await asyncio.create_subprocess_exec(
-            BINARY,
-            *("-p", str(self.prefix), "-e", str(self.prefix / "error.log"), "-c", str(config)),
-            stdin=asyncio.subprocess.DEVNULL,
-        )
-        await listening(self.port)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.terminate()
-            await self._process.wait()
+        return BINARY, "-p", str(self.prefix), "-e", str(self.prefix / "error.log"), "-c", str(config)

@@ -9,14 +9,14 @@
 | `/upload/NAME` | PUT keeps the body as `kept/NAME`, with a good token |
 """
 
-import asyncio
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-from tests.fakes.process import free_ports, listening
+from tests.fakes.process import free_ports
+from tests.fakes.program import Program
 
 BINARY: Final = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/opt/homebrew/bin:/usr/local/bin")
 MISSING: Final = "needs nginx (Debian: apt-get install nginx-light, macOS: brew install nginx)"
@@ -84,15 +84,14 @@ http {{
 """
 
 
-class Nginx:
+class Nginx(Program):
     """Runs while its block runs, with everything it writes under `prefix`."""
 
     def __init__(self, prefix: Path, *, token_server: str) -> None:
         self.prefix = prefix
-        self.port, self._keeper = free_ports(2)
-        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__()
+        (self._keeper,) = free_ports(1)
         self._token_server = token_server.removeprefix("http://")
-        self._process: asyncio.subprocess.Process | None = None
 
     @property
     def files(self) -> Path:
@@ -108,7 +107,8 @@ class Nginx:
         """Return how many requests were answered so far, those to `/post/` counted twice."""
         return (self.prefix / "access.log").read_bytes().count(b"\n")
 
-    async def __aenter__(self) -> Self:
+    def command(self) -> Sequence[str]:
+        """Write the configuration, and return how nginx is called."""
         assert BINARY is not None, MISSING
         for name in ("files", "kept", "body", "proxy"):
             (self.prefix / name).mkdir()
@@ -123,16 +123,4 @@ class Nginx:
                 user="user root;" if os.geteuid() == 0 else "",
             )
         )
-        error_log = str(self.prefix / "error.log")
-        self._process = await asyncio.create_subprocess_exec(
-            BINARY, "-p", str(self.prefix), "-e", error_log, "-c", str(config), stdin=asyncio.subprocess.DEVNULL
-        )
-        await listening(self.port)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.terminate()
-            await self._process.wait()
+        return BINARY, "-p", str(self.prefix), "-e", str(self.prefix / "error.log"), "-c", str(config)

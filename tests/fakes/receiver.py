@@ -8,10 +8,11 @@ import json
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
+
+from tests.fakes.served import Served
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,10 @@ class Delivery:
         return said
 
 
-class Receiver:
+class Receiver(Served):
     """Listens on a loopback port while its block runs."""
+
+    notices_who_leaves = True
 
     def __init__(self) -> None:
         self.deliveries: list[Delivery] = []
@@ -48,18 +51,11 @@ class Receiver:
         """Which deliveries are answered 500, whatever the other settings say."""
         self._open = asyncio.Event()
         self._open.set()
-        self._runner: web.AppRunner | None = None
-        self._port = 0
 
     @property
     def url(self) -> str:
         """Return the address to send to."""
-        return f"http://127.0.0.1:{self._port}/hook?key=s3cret-path"
-
-    @property
-    def port(self) -> int:
-        """Return the port alone."""
-        return self._port
+        return f"http://127.0.0.1:{self.port}/hook?key=s3cret-path"
 
     @property
     def types(self) -> list[str]:
@@ -74,21 +70,11 @@ class Receiver:
         """Answer those that wait, and all later ones."""
         self._open.set()
 
-    async def __aenter__(self) -> Self:
+    def app(self) -> web.Application:
+        """Return what takes every delivery."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._receive)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self._port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._runner is not None:
-            self.release()
-            await self._runner.cleanup()
+        return app
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}

@@ -9,14 +9,14 @@ import hmac
 import json
 from base64 import b64encode
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from aiohttp import web
 from botocore import auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from tests.fakes.served import Served
 from tests.fakes.token_server import TokenServer
 
 REGION: Final = "eu-central-1"
@@ -35,25 +35,17 @@ class Taken:
 
 
 @dataclass
-class SigningApi:
+class SigningApi(Served):
     """Listens on a loopback port while its block runs."""
 
     issuer: TokenServer
     taken: list[Taken] = field(default_factory=list)
 
-    async def __aenter__(self) -> Self:
+    def app(self) -> web.Application:
+        """Return what judges every request."""
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_route("*", "/{tail:.*}", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._runner.cleanup()
+        return app
 
     @property
     def _keys(self) -> list[str]:

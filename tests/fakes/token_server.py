@@ -12,16 +12,13 @@ import ssl
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from email.utils import formatdate
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any
 
 import jwt
 from aiohttp import web
 
 from proxy.core.clock import Clock, SystemClock
-
-BACKLOG: Final = 4096
-"""Connections that wait while we are busy; whom the kernel turns away tries again only seconds later."""
+from tests.fakes.served import Served
 
 
 @dataclass
@@ -65,8 +62,10 @@ class Request:
     """Of the client's certificate, in upper-case hexadecimal digits; empty: it showed none."""
 
 
-class TokenServer:
+class TokenServer(Served):
     """Listens on a loopback port while its block runs."""
+
+    notices_who_leaves = True
 
     def __init__(self, clock: Clock | None = None, *, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.clock: Clock = clock or SystemClock()
@@ -75,23 +74,17 @@ class TokenServer:
         """Everything `/token` received, in order."""
         self.issued: list[str] = []
         """Every token value handed out, in order."""
-        self._port = port
-        self._tls = tls
+        self.port = port
+        self.tls = tls
         self._valid_until: dict[str, float] = {}
         self._open = asyncio.Event()
         self._open.set()
         self._arrival = asyncio.Event()
-        self._runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
         """Return the token endpoint's address."""
         return f"{self.base}/token"
-
-    @property
-    def base(self) -> str:
-        """Return the server's address without a path."""
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     @property
     def count(self) -> int:
@@ -120,26 +113,15 @@ class TokenServer:
         """Return whether the token was issued here and lives."""
         return self._valid_until.get(token, 0.0) > self.clock.now()
 
-    async def __aenter__(self) -> Self:
+    def app(self) -> web.Application:
+        """Return the token endpoint, and what turns its knobs."""
         app = web.Application()
         self._serve(app.router)
         app.router.add_get("/_count", self._count)
         app.router.add_get("/_valid", self._check)
         app.router.add_post("/_revoke", self._revoke)
         app.router.add_post("/_knobs", self._turn)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._tls, backlog=BACKLOG)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._runner is not None:
-            self.release()
-            await self._runner.cleanup()
+        return app
 
     def _serve(self, router: web.UrlDispatcher) -> None:
         router.add_route("*", "/token", self._token)

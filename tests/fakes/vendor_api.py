@@ -6,10 +6,11 @@ Each part wants its own key as a bearer token and answers 401 in its vendor's sh
 import asyncio
 import json
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from aiohttp import web
+
+from tests.fakes.served import Served
 
 STRIPE_KEY: Final = "sk_live_the_real_stripe_key"
 OPENAI_KEY: Final = "sk-the-real-openai-key"
@@ -17,7 +18,7 @@ WORDS: Final = ("Every ", "request ", "arrives ", "authenticated.")
 
 
 @dataclass
-class VendorApi:
+class VendorApi(Served):
     """Listens on a loopback port while its block runs."""
 
     customers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -31,23 +32,15 @@ class VendorApi:
         """A stream waits for this behind its first word."""
         self.go_on.set()
         self._by_idempotency_key: dict[str, str] = {}
+
+    def app(self) -> web.Application:
+        """Return both vendors' parts."""
         app = web.Application(middlewares=[self._guard])
         app.router.add_post("/v1/customers", self._create)
         app.router.add_get("/v1/customers", self._list)
         app.router.add_get("/v1/customers/{id}", self._retrieve)
         app.router.add_post("/v1/chat/completions", self._complete)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-
-    async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._runner.cleanup()
+        return app
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:

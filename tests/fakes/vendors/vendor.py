@@ -9,13 +9,14 @@ import time
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import parse_qsl, unquote_plus
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from multidict import CIMultiDictProxy
+
+from tests.fakes.served import Served
 
 LARGEST: Final = 4 * 1024 * 1024
 FORM: Final = "application/x-www-form-urlencoded"
@@ -33,7 +34,7 @@ class Visit:
     status: int
 
 
-class Vendor:
+class Vendor(Served):
     """Listens on a loopback port while its block runs."""
 
     lifetime = 3600.0
@@ -49,19 +50,11 @@ class Vendor:
         """Return what is served where."""
         raise NotImplementedError
 
-    async def __aenter__(self) -> Self:
+    def app(self) -> web.Application:
+        """Return the routes, watched."""
         app = web.Application(client_max_size=LARGEST, middlewares=[self._remember])
         app.add_routes(self.routes())
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._runner.cleanup()
+        return app
 
     def issue(self, prefix: str = "") -> str:
         """Return a new token."""
