@@ -24,6 +24,7 @@ class Settings(BaseModel):
         strict=True,
         use_attribute_docstrings=descriptions.wanted,
         hide_input_in_errors=True,
+        defer_build=True,  # the configuration builds all that it needs at once; a record alone, when it is first used
     )
 
 

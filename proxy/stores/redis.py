@@ -13,7 +13,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -23,9 +23,7 @@ from proxy.net.runtime import Runtime
 from proxy.stores import redis_survey as survey
 from proxy.stores.base import LEASE, Change, Lease, Listener, Record, Store, StoreBusyError, StoreError, StoreSettings
 from proxy.stores.lease import RenewedLease
-from proxy.stores.redis_client import Login
-from proxy.stores.redis_link import Link
-from proxy.stores.redis_news import Ear, written
+from proxy.stores.redis_message import written
 from proxy.stores.redis_scripts import (
     ACQUIRE,
     DROP,
@@ -42,7 +40,10 @@ from proxy.stores.redis_scripts import (
     milliseconds,
 )
 from proxy.stores.redis_tls import RedisTlsSettings
-from proxy.stores.redis_url import Place, parse
+from proxy.stores.redis_url import parse
+
+if TYPE_CHECKING:
+    from proxy.stores.redis_news import Ear
 
 LEASE_MS: Final = round(LEASE * 1000)
 AFTERWARDS: Final = 1.0
@@ -106,10 +107,14 @@ class Redis(Store):
     Settings: ClassVar[type[StoreSettings]] = RedisSettings
 
     def __init__(self, settings: RedisSettings, runtime: Runtime) -> None:
+        # redis-py takes a fifth of a cold start, so that only who keeps tokens there loads it
+        from proxy.stores.redis_client import logins  # noqa: PLC0415
+        from proxy.stores.redis_link import Link  # noqa: PLC0415
+
         self._runtime = runtime
         self._place = parse(settings.url.reveal())
         self._keys = Keys(settings.prefix)
-        server, sentinels = _logins(settings, self._place)
+        server, sentinels = logins(settings, self._place)
         self._has_password = server.password is not None
         self._link = Link(runtime, self._place, self._keys, server, sentinels)
         self._uptimes = survey.Uptimes()
@@ -174,6 +179,8 @@ class Redis(Store):
 
     def listen(self, listener: Listener) -> None:
         """Tell this listener, on the event loop, of every change from now on. Returns at once; never raises."""
+        from proxy.stores.redis_news import Ear  # noqa: PLC0415 - see above
+
         if self._ear is None:
             self._ear = Ear(self._runtime, self._link, self._keys)
         self._ear.add(listener)
@@ -220,13 +227,3 @@ class Redis(Store):
             with suppress(StoreError):
                 await self._free(key, owner)
                 return
-
-
-def _logins(settings: RedisSettings, place: Place) -> tuple[Login, Login]:
-    """Return how to be let in to the servers, and to the sentinels."""
-    both = Login(settings.timeout, settings.connections, settings.protocol, settings.tls if place.tls else None)
-    username, password = place.username or settings.username, place.password or settings.password
-    return (
-        replace(both, username=username, password=password),
-        replace(both, username=settings.sentinel_username, password=settings.sentinel_password),
-    )

@@ -9,8 +9,8 @@ well would cost as much time as the call.
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
 from redis.asyncio import UnixDomainSocketConnection as SocketConnection
@@ -29,6 +29,9 @@ from proxy.stores.redis_faults import TROUBLE, UNREADABLE, GoneError, RefusedErr
 from proxy.stores.redis_scripts import Command
 from proxy.stores.redis_tls import RedisTlsSettings
 from proxy.stores.redis_url import Address, Place
+
+if TYPE_CHECKING:
+    from proxy.stores.redis import RedisSettings
 
 SHARE: Final = 4
 """A sentinel, or a member that the URL names, may take this part of a question's time to say who is where."""
@@ -64,6 +67,16 @@ class Login:
     def kind(self, plain: type[Connection], secure: type[SSLConnection]) -> type[Connection]:
         """Return the kind of connection that believes and shows what we do."""
         return plain if self.tls is None else _believing(secure, self.tls)
+
+
+def logins(settings: "RedisSettings", place: Place) -> tuple[Login, Login]:
+    """Return how to be let in to the servers, and to the sentinels."""
+    both = Login(settings.timeout, settings.connections, settings.protocol, settings.tls if place.tls else None)
+    username, password = place.username or settings.username, place.password or settings.password
+    return (
+        replace(both, username=username, password=password),
+        replace(both, username=settings.sentinel_username, password=settings.sentinel_password),
+    )
 
 
 class Pool:

@@ -1,4 +1,4 @@
-"""What the fleet tells each other through Redis: the form of a message, and the ear that never stops listening.
+"""The ear that never stops listening to what the fleet tells each other through Redis.
 
 Theory. The ear has a client of its own. When its connection ends, it opens another one, after a pause that grows and
 has jitter; whenever it hears again it says MISSED, for nobody knows what was said meanwhile. That a connection is open
@@ -9,7 +9,6 @@ does when the process itself was held up for that long: news tell no age, and wo
 
 import asyncio
 import secrets
-import struct
 from contextlib import suppress
 from random import Random
 from typing import Final
@@ -17,13 +16,12 @@ from typing import Final
 from redis.asyncio.client import PubSub
 
 from proxy.net.runtime import Runtime
-from proxy.stores.base import Change, Listener, News, Record, StoreError
+from proxy.stores.base import Change, Listener, News, StoreError
 from proxy.stores.redis_faults import TROUBLE
 from proxy.stores.redis_link import STEPS, Link
+from proxy.stores.redis_message import read
 from proxy.stores.redis_scripts import Keys
 
-MOST_ORDER: Final = 2**53
-LONGEST_KEY: Final = 1024
 ECHO_EVERY: Final = 1.0
 """Seconds between two echoes."""
 SILENCE: Final = 3.0
@@ -31,37 +29,6 @@ SILENCE: Final = 3.0
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
 """Seconds before the next try; each pause is twice the one before, and then between half of that and all of it."""
-
-_HEAD: Final = struct.Struct(">BcQQ?H")
-"""Version, change, order, time to live in ms, durable, length of the key in bytes; then key, then data."""
-_VERSION: Final = 1
-_MARKS: Final = {Change.SAVED: b"S", Change.DROPPED: b"D", Change.RELEASED: b"R"}
-_CHANGES: Final = {mark: change for change, mark in _MARKS.items()}
-
-
-def written(change: Change, key: str, record: Record | None = None, ttl: int = 0) -> bytes:
-    """Return the message that this happened, up to the record's data, with the time to live in milliseconds."""
-    name = key.encode()
-    order, durable = (record.order, record.durable) if record is not None else (0, False)
-    return _HEAD.pack(_VERSION, _MARKS[change], order, ttl, durable, len(name)) + name
-
-
-def read(message: bytes) -> News | None:
-    """Return what a message says; None when it says nothing that we understand."""
-    if len(message) < _HEAD.size:
-        return None
-    version, mark, order, ttl, durable, length = _HEAD.unpack_from(message)
-    change = _CHANGES.get(mark)
-    data = message[_HEAD.size + length :]
-    if version != _VERSION or change is None or not 0 < length <= min(LONGEST_KEY, len(message) - _HEAD.size):
-        return None
-    try:
-        key = message[_HEAD.size : _HEAD.size + length].decode()
-    except UnicodeDecodeError:
-        return None
-    if change is not Change.SAVED:
-        return News(change, key) if not data else None
-    return News(change, key, Record(order, data, ttl / 1000, durable=durable)) if order < MOST_ORDER else None
 
 
 class Ear:

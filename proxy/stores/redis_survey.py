@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from math import inf
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from proxy.stores.base import StoreError
-from proxy.stores.redis_faults import RefusedError
-from proxy.stores.redis_link import Link
 from proxy.stores.redis_scripts import MARK_LIFE, Keys
 from proxy.stores.redis_url import Place
+
+if TYPE_CHECKING:
+    from proxy.stores.redis_link import Link
 
 SECTIONS: Final = ("memory", "persistence", "replication")
 """What is read of a server's INFO."""
@@ -16,7 +17,7 @@ PAGE: Final = 500
 """How many names a server looks at for one answer."""
 
 
-async def keys(link: Link, names: Keys) -> AsyncIterator[str]:
+async def keys(link: "Link", names: Keys) -> AsyncIterator[str]:
     """Yield every key that has a record, once.
 
     Raises:
@@ -31,13 +32,13 @@ async def keys(link: Link, names: Keys) -> AsyncIterator[str]:
                 yield key
 
 
-async def ping(link: Link) -> None:
+async def ping(link: "Link") -> None:
     """Write something that is gone in a moment to every server that keeps records."""
     for name in await link.names():
         await link.ask(name, ("SET", name, "", "PX", MARK_LIFE))
 
 
-async def risks(link: Link, place: Place, *, has_password: bool) -> tuple[str, ...]:
+async def risks(link: "Link", place: Place, *, has_password: bool) -> tuple[str, ...]:
     """Return a sentence for each risk; a server that would not say how it is run has none."""
     found = list(risks_of_place(place, has_password=has_password))
     for name in await link.names():
@@ -53,7 +54,7 @@ class Uptimes:
     def __init__(self) -> None:
         self._since: dict[str, float] = {}
 
-    async def least(self, link: Link, now: float) -> float:
+    async def least(self, link: "Link", now: float) -> float:
         """Return for how many seconds every server has served what it keeps; inf when they would not say.
 
         Raises:
@@ -64,7 +65,7 @@ class Uptimes:
             try:
                 (facts,) = await link.ask(name, ("INFO", "server"))
             except StoreError as error:
-                if isinstance(error.__cause__, RefusedError) and error.__cause__.code in {"NOPERM", "ERR"}:
+                if getattr(error.__cause__, "code", None) in {"NOPERM", "ERR"}:
                     continue
                 raise
             run = str(facts.get("run_id"))
@@ -109,7 +110,7 @@ def _secured(place: Place) -> str:
     return "rediss://" if place.topology == "server" else f"rediss+{place.topology}://"
 
 
-async def _matching(link: Link, server: str, pattern: str) -> AsyncIterator[bytes]:
+async def _matching(link: "Link", server: str, pattern: str) -> AsyncIterator[bytes]:
     cursor, run = 0, None
     while True:
         (cursor, names), facts = await link.ask(
