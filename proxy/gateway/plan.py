@@ -50,8 +50,9 @@ class RoutePlan:
         self.upstream = _upstream(self.origin, settings, runtime)
         self.forwarder = Forwarder(self.upstream, settings.timeouts, runtime)
         self.credentials = "+".join(settings.credential_names) or None
-        self.is_personal = self.signer is None
-        self.drops_cookies = settings.cookies == "drop" and not self.is_personal
+        self.is_personal = self.signer is None or bool(self.requirements)
+        """Whether an answer is for the user of its request alone."""
+        self.drops_cookies = settings.cookies == "drop" and self.signer is not None
         self.refuses_dot_segments = settings.dot_segments == "refuse"
 
     def is_same_as(self, other: "RoutePlan") -> bool:

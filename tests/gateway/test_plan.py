@@ -53,6 +53,12 @@ async def test_it_knows_where_it_leads_and_shows_nothing_else() -> None:
     assert repr(plan) == "<RoutePlan billing -> api.example:8443>"
 
 
+async def test_its_answers_are_for_one_user_alone_where_a_user_had_to_do_something_before() -> None:
+    plans = [Room().plan_of(**one) for one in ({}, {"require": [{"kind": "email_otp"}]})]
+    assert [plan.is_personal for plan in plans] == [False, True]
+    assert [plan.drops_cookies for plan in plans] == [True, True]  # the account behind it is still everybody's
+
+
 async def test_it_takes_as_many_as_it_is_told_and_says_when_to_come_back() -> None:
     plan = Room().plan_of()
     for _ in range(3):

@@ -33,6 +33,18 @@ def test_an_api_that_keeps_it_private_itself_is_left_alone(said: bytes) -> None:
     assert made_private(fields) == fields
 
 
+@pytest.mark.parametrize(
+    "name",
+    [b"X-Accel-Expires", b"Surrogate-Control", b"edge-control", b"CDN-Cache-Control", b"Any-CDN-Cache-Control"],
+)
+@pytest.mark.parametrize("said", [b"max-age=60", b"private", b"no-store"])
+def test_what_is_said_to_shared_caches_alone_is_taken_out(name: bytes, said: bytes) -> None:
+    made = made_private([(name, b"600"), (b"Cache-Control", said), (b"X-Cache-Control-Not", b"1")])
+    assert name not in dict(made)
+    assert dict(made)[b"X-Cache-Control-Not"] == b"1"
+    assert dict(made)[b"Cache-Control"] in (said, b"private, " + said)
+
+
 @given(st.lists(st.binary(max_size=30), max_size=3))
 def test_whatever_the_api_says_the_answer_is_private_or_not_stored(said: list[bytes]) -> None:
     (line,) = [
