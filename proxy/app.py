@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -92,7 +91,6 @@ class App:
             self.runtime,
             self.metrics,
             self.events,
-            _remembered(self.config),
         )
         self.sign_ins = sign_ins(lambda: self.sources, self.registry, documents, self.seal, self.workshop)
         self.webhook = Webhook(self.config.events.webhook, self.runtime, self.endpoint, self.events, self.metrics)
@@ -130,7 +128,7 @@ class App:
         """Build the first graph and open the listeners."""
         self.store.start()
         await renew(self.config)  # each has its context before its files can change
-        self.sources = await build_sources(self.config.credentials, self.workshop)
+        self.sources = await self._sources(self.config)
         self.sources.connect(self.workshop)
         self.graph = self._graph(self.config, self.sources)
         self.pipeline = Pipeline(self.graph, self.runtime, self.recorder, self.events)
@@ -155,6 +153,10 @@ class App:
         self.metrics.config_loaded(self.clock.now())
         self.health.is_configured = True
         self.events.record("info", EventName.STARTED, detail=f"serving {len(self.graph.plans)} routes")
+
+    async def _sources(self, config: Config) -> Sources:
+        remembered = config.users.remembered if config.users is not None else 0
+        return await build_sources(config.credentials, self.workshop, self.sources, remembered=remembered)
 
     def _graph(self, config: Config, sources: Sources) -> Graph:
         return build_graph(
@@ -186,8 +188,7 @@ class App:
             try:
                 loaded = load(self.path, os.environ)
                 self._watch_too(loaded.files)
-                self.workshop = replace(self.workshop, remembered=_remembered(loaded.config))
-                sources = await build_sources(loaded.config.credentials, self.workshop, self.sources)
+                sources = await self._sources(loaded.config)
                 self._take(loaded, sources, self._graph(loaded.config, sources))
             except (ConfigError, OSError) as error:
                 if isinstance(error, ConfigError):
@@ -206,9 +207,9 @@ class App:
 
     def _refuse(self, sources: Sources) -> None:
         """Undo what was made for a configuration that will not be used."""
-        for name, source in sources.by_name.items():
-            if self.sources.by_name.get(name) is not source:
-                source.close()
+        for name, part in sources.parts.items():
+            if self.sources.parts.get(name) is not part:
+                part.close()
         for source in self.sources.by_name.values():
             source.watch()
         self.metrics.keep(self.graph.plans.keys(), self.graph.sources.keys())
@@ -274,11 +275,6 @@ class App:
 def _fixed(config: Config) -> tuple[object, ...]:
     """Return what a reload does not change."""
     return config.listen, config.store, config.seal
-
-
-def _remembered(config: Config) -> int:
-    """Return how many users' tokens of each credential are held in memory."""
-    return config.users.remembered if config.users is not None else 0
 
 
 def _callers(config: Config, current: Config, previous: Graph) -> Mapping[str, Caller]:

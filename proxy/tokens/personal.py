@@ -20,8 +20,8 @@ from proxy.tokens.source import Source
 from proxy.tokens.workshop import Workshop
 
 
-def build_pool(name: str, settings: CredentialSettings, identity: str, workshop: Workshop) -> Pool:
-    """Return the pool of that credential's users; `identity` is that of its settings."""
+def build_pool(name: str, settings: CredentialSettings, identity: str, workshop: Workshop, most: int) -> Pool:
+    """Return the pool of that credential's users; `identity` is that of its settings, `most` how many it holds."""
     everybodys = None if settings.user_variables else workshop.credential(name, settings)
 
     async def make(person: Person, counts: CredentialMetrics) -> Source:
@@ -42,7 +42,7 @@ def build_pool(name: str, settings: CredentialSettings, identity: str, workshop:
             raise
         return source
 
-    return Pool(name, identity, make, workshop.metrics.credential(name), most=workshop.remembered)
+    return Pool(name, identity, make, workshop.metrics.credential(name), most=most)
 
 
 async def _settings_of(person: Person, name: str, settings: CredentialSettings) -> CredentialSettings:

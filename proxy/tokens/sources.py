@@ -23,6 +23,8 @@ class Sources:
     by_name: Mapping[str, Source]
     pools: Mapping[str, Pool] = field(default_factory=dict)
     """Those of the credentials of which each user has a token of their own."""
+    remembered: int = 0
+    """How many users' sources each of them holds."""
 
     @property
     def parts(self) -> Mapping[str, Source | Pool]:
@@ -42,6 +44,8 @@ class Sources:
 
     def connect(self, workshop: Workshop) -> None:
         """Let what the credentials save to each other get there, now that these are the sources that count."""
+        for pool in self.pools.values():
+            pool.most = self.remembered
         for name, source in self.by_name.items():
             settings = self.settings[name]
             names = settings.save_to if isinstance(settings, WorkflowSettings) else ()
@@ -57,17 +61,23 @@ NO_SOURCES: Final = Sources({}, {})
 
 
 async def build_sources(
-    settings: Mapping[str, CredentialSettings], workshop: Workshop, previous: Sources = NO_SOURCES
+    settings: Mapping[str, CredentialSettings],
+    workshop: Workshop,
+    previous: Sources = NO_SOURCES,
+    *,
+    remembered: int = 10_000,
 ) -> Sources:
-    """Return a source for every credential; a token that is part of the configuration is ready for use."""
+    """Return a source for every credential; a token that is part of the configuration is ready for use.
+
+    Those of `previous` that go on are left as they are, for these may never come to count: see `connect`.
+    """
     by_name, pools = {}, {}
     for name, record in settings.items():
         identity = identity_of(record, workshop.identity_key)
         if record.per_user:
             standing = previous.pools.get(name)
             if standing is None or standing.identity != identity:
-                standing = build_pool(name, record, identity, workshop)
-            standing.most = workshop.remembered
+                standing = build_pool(name, record, identity, workshop, remembered)
             pools[name] = standing
             continue
         source = previous.same(name, identity)
@@ -78,7 +88,7 @@ async def build_sources(
         by_name[name] = source
     for source in by_name.values():
         await source.prime()
-    return Sources(settings, by_name, pools)
+    return Sources(settings, by_name, pools, remembered)
 
 
 async def _source(name: str, settings: CredentialSettings, identity: str, workshop: Workshop) -> Source:

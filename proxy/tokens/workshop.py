@@ -25,8 +25,6 @@ class Workshop:
     runtime: Runtime
     metrics: Metrics
     events: EventLog
-    remembered: int = 10_000
-    """How many users' sources each credential has in memory."""
 
     def credential(self, name: str, settings: CredentialSettings) -> Credential:
         """Return the credential that these settings describe."""

@@ -66,7 +66,7 @@ class Process:
         self.sources = Sources(
             {"billing": billing("http://127.0.0.1:1/token"), "crm": crm},
             {"billing": room.source},
-            {"crm": build_pool("crm", crm, "identity", workshop)},
+            {"crm": build_pool("crm", crm, "identity", workshop, 10)},
         )
         documents = Documents(room.store, SEAL)
         people = People(UsersSettings(), Registry(documents, b"key"), self.endpoint, room.runtime)

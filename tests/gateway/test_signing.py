@@ -162,8 +162,8 @@ def pool_of(room: GatewayRoom, most: int) -> Pool:
         {"kind": "http_request", "per_user": True, "request": described, "token": token}
     )
     endpoint = Endpoint(room.clock)
-    workshop = Workshop(endpoint, room.vault, b"0" * 32, room.runtime, room.metrics, room.events, remembered=most)
-    return build_pool("own", settings, "identity", workshop)
+    workshop = Workshop(endpoint, room.vault, b"0" * 32, room.runtime, room.metrics, room.events)
+    return build_pool("own", settings, "identity", workshop, most)
 
 
 async def test_a_user_keeps_the_signer_and_each_user_has_another() -> None:

@@ -52,13 +52,13 @@ async def workshop() -> AsyncIterator[Workshop]:
     runtime = Runtime(clock, lambda name, error: None)
     events = EventLog(clock)
     vault = Vault(Memory(MemorySettings(), runtime), SEAL, runtime, events)
-    yield Workshop(Endpoint(clock), vault, b"0" * 32, runtime, Metrics(), events, remembered=7)
+    yield Workshop(Endpoint(clock), vault, b"0" * 32, runtime, Metrics(), events)
     await runtime.close()
 
 
 def pool(workshop: Workshop, described: CredentialSettings | None = None, name: str = "billing") -> Pool:
     described = described or settings()
-    return build_pool(name, described, identity_of(described, workshop.identity_key), workshop)
+    return build_pool(name, described, identity_of(described, workshop.identity_key), workshop, 7)
 
 
 async def test_users_share_a_credential_in_which_nothing_is_their_own(workshop: Workshop) -> None:

@@ -106,3 +106,13 @@ async def test_a_chain_of_one_time_secrets_is_found_again_under_other_settings_a
     assert await key(replace(workshop, identity_key=b"1" * 32)) == kept_under
     assert await key(workshop, refresh_token="planted-second") != kept_under
     assert "planted" not in kept_under
+
+
+async def test_a_pool_that_goes_on_holds_as_many_as_before_until_its_sources_count(workshop: Workshop) -> None:
+    settings = {"own": KINDS["user_token"].Settings.model_validate({"kind": "user_token"})}
+    standing = await build_sources(settings, workshop, remembered=7)
+    (pool,) = standing.pools.values()
+    later = await build_sources(settings, workshop, standing, remembered=3)
+    assert (later.pools["own"] is pool, pool.most) == (True, 7)
+    later.connect(workshop)
+    assert pool.most == 3
