@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from proxy.core.clock import Clock
+
+LANDING: Final = 5.0
+"""Seconds that tasks get when the process ends, if somebody was told that what they do will be done."""
 
 
 class Runtime:
@@ -14,16 +17,25 @@ class Runtime:
         self.clock = clock
         self._report = report
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._landing: set[asyncio.Task[Any]] = set()
+        self.closing = asyncio.Event()
+        """Set when the process ends: what waits for a better moment has no other any more."""
 
-    def spawn(self, work: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
-        """Start a task that is kept referenced, named, and whose failure is reported rather than lost."""
+    def spawn(self, work: Coroutine[Any, Any, Any], *, name: str, lands: bool = False) -> asyncio.Task[Any]:
+        """Start a task that is kept referenced, named, and whose failure is reported rather than lost.
+
+        `lands`: when the process ends, it is waited for a little while.
+        """
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
+        if lands:
+            self._landing.add(task)
         task.add_done_callback(self._finished)
         return task
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
+        self._landing.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._report(task.get_name(), error)
 
@@ -33,7 +45,10 @@ class Runtime:
         return len(self._tasks)
 
     async def close(self) -> None:
-        """Cancel what still runs and wait for it."""
+        """Wait a little for what is to land, then cancel what still runs and wait for it."""
+        self.closing.set()
+        if self._landing:
+            await asyncio.wait(self._landing, timeout=LANDING)
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()

@@ -2,7 +2,8 @@
 
 Theory. Whoever wants a letter sent asks for a `Line` first, and gets one within seconds or learns that the server is
 down. A line is good for one letter, or for none. The letter is handed over by a task; where the server puts it off, or
-the connection breaks, it is tried a few times more on new lines, as long as the code in it would still be of use.
+the connection breaks, it is tried a few times more on new lines, as long as the code in it would still be of use. When
+the process ends, what is under way may land, and what waits for another try has its last one at once.
 """
 
 import asyncio
@@ -25,6 +26,9 @@ PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
 """Where mail is submitted (RFC 8314 §3.3), unless the settings say otherwise."""
 WAITS: Final = (2.0, 10.0, 30.0)
 """Seconds before each further try."""
+HANDING_OVER: Final = 60.0
+"""Seconds that each of a server's answers to a letter may take. Nobody waits for them, and one that came too late would
+be of a letter that was taken, and is sent again."""
 LINES: Final = 8
 """Connections that may stand at once."""
 QUEUE: Final = 1000
@@ -102,7 +106,7 @@ class Line:
             MailError: it was not taken.
         """
         try:
-            await self._client.sendmail(sender, [str(letter["To"])], letter.as_bytes())
+            await self._client.sendmail(sender, [str(letter["To"])], letter.as_bytes(), timeout=HANDING_OVER)
         except (aiosmtplib.SMTPException, OSError) as error:
             raise failure(error) from None
 
@@ -177,7 +181,7 @@ class Mailer:
             write = None
             told(MailError("too many letters are under way"))
         self._letters += 1
-        self._runtime.spawn(self._deliver(line, write, told), name="send mail")
+        self._runtime.spawn(self._deliver(line, write, told), name="send mail", lands=True)
 
     async def _deliver(self, line: Line, write: Write | None, told: Told) -> None:
         try:
@@ -185,6 +189,10 @@ class Mailer:
                 told(await self._tried(line, write()))
         except ValueError as error:
             told(MailError(str(error), permanent=True))
+        except asyncio.CancelledError:
+            if write is not None:
+                told(MailError("the process ended before the mail server had taken the letter"))
+            raise
         finally:
             self._letters -= 1
             await line.close()
@@ -193,14 +201,24 @@ class Mailer:
         """Try until it is taken, or refused for good, or there is no use in it any more; return why it failed."""
         problem = await self._sent(line, letter)
         for wait in WAITS:
-            if problem is None or problem.permanent:
+            if problem is None or problem.permanent or self._runtime.closing.is_set():
                 break
-            await self._runtime.clock.sleep(wait)
+            await self._wait(wait)
             try:
                 problem = await self._sent(await self.open(), letter)
             except MailError as error:
                 problem = error
         return problem
+
+    async def _wait(self, seconds: float) -> None:
+        """Let that much time pass, or less if the process ends."""
+        spawn, clock, closing = self._runtime.spawn, self._runtime.clock, self._runtime.closing
+        waits = [spawn(one, name="wait to send mail again") for one in (clock.sleep(seconds), closing.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
 
     async def _sent(self, line: Line, letter: EmailMessage) -> MailError | None:
         try:

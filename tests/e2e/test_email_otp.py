@@ -236,6 +236,16 @@ async def test_while_the_mail_server_is_down_codes_are_refused_soon_and_verified
     assert (await world.start(handle)).status == 202
 
 
+async def test_a_process_that_ends_sends_what_waited_for_another_try(tmp_path: Path) -> None:
+    async with mailboxes(tmp_path, answers="451 later") as world:
+        handle = await world.handle(await world.user("tom"))
+        assert (await world.start(handle)).status == 202
+        await eventually(lambda: not world.mail.answers)
+        assert world.mail.letters == []
+        assert await world.proxies[0].stop() == 0
+        assert await world.mail.code_for("tom@mail.example")
+
+
 async def test_an_address_on_file_that_is_none_gets_no_mail_and_adds_no_header(world: World) -> None:
     user = await world.user("sam", "sam@mail.example\r\nBcc: eve@mail.example")
     assert (await world.start(await world.handle(user))).status == 202

@@ -38,6 +38,9 @@ class MailServer:
         self.logins: list[str] = []
         self.connections = 0
         self.answers = answers.split("|") if answers else []
+        self.looked_at = asyncio.Event()
+        """Cleared: the answer to what was taken waits for it, as where a filter looks at mail first."""
+        self.looked_at.set()
         self._context, self._wrapped, self._login = context, wrapped, login
         self._news = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -92,6 +95,7 @@ class MailServer:
         self.envelopes.append(envelope)
         self.letters += [(address, letter) for address in envelope.rcpt_tos]
         self._news.set()
+        await self.looked_at.wait()
         return "250 taken"
 
     def _session(self) -> SMTP:

@@ -6,6 +6,7 @@ import weakref
 
 import pytest
 
+from proxy.net import runtime as runtime_module
 from proxy.net.runtime import Runtime
 from tests.fakes.clock import FakeClock
 
@@ -122,6 +123,38 @@ async def test_a_task_that_fails_while_closing_is_reported_and_harms_nobody() ->
     await runtime.close()
     assert [name for name, _ in reports.seen] == ["break late"]
     assert runtime.tasks == 0
+
+
+async def test_what_is_to_land_is_waited_for_while_all_else_goes_on_and_is_told_of_the_end() -> None:
+    runtime = Runtime(FakeClock(), Reports())
+    done: list[str] = []
+
+    async def help_it(go: asyncio.Event) -> None:
+        await runtime.closing.wait()
+        go.set()
+        await asyncio.Event().wait()
+
+    async def land(go: asyncio.Event) -> None:
+        await go.wait()
+        done.append("landed")
+
+    go = asyncio.Event()
+    runtime.spawn(land(go), name="land", lands=True)
+    runtime.spawn(help_it(go), name="help")
+    await asyncio.sleep(0)
+    assert not runtime.closing.is_set()
+    await runtime.close()
+    assert (done, runtime.tasks) == (["landed"], 0)
+
+
+async def test_what_does_not_land_in_time_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime_module, "LANDING", 0.01)
+    reports = Reports()
+    runtime = Runtime(FakeClock(), reports)
+    task = runtime.spawn(asyncio.Event().wait(), name="never", lands=True)
+    await runtime.close()
+    assert task.cancelled()
+    assert (runtime.tasks, reports.seen) == (0, [])
 
 
 async def test_the_clock_is_the_one_that_was_given() -> None:

@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from proxy.core.secret import Secret
+from proxy.net import runtime
 from proxy.net.runtime import Runtime
 from proxy.users.letter import LetterSettings, letter
 from proxy.users.mail import LINES, QUEUE, WAITS, Line, Mailer, MailError, MailSettings
@@ -138,6 +139,69 @@ async def test_a_server_that_says_nothing_is_given_up_in_time(offices: Opener) -
         for _ in range(LINES + 1):  # none of the lines is lost
             with pytest.raises(MailError, match="in time"):
                 await office.mailer.open()
+
+
+async def test_a_server_that_looks_at_a_letter_for_a_while_gets_it_once(offices: Opener) -> None:
+    async with MailServer() as server:
+        office = offices(server, None, tls="none", timeout=0.2)
+        server.looked_at.clear()
+        await office.send()
+        await server.letter_to(ADDRESS)
+        await asyncio.sleep(0.3)  # longer than a connection may take
+        assert (office.told, office.clock.sleepers) == ([], 0)
+        server.looked_at.set()
+        assert await office.told_one() is None
+        assert (len(server.letters), server.connections) == (1, 1)
+
+
+async def test_at_the_end_of_the_process_a_letter_under_way_is_waited_for(offices: Opener) -> None:
+    async with MailServer() as server:
+        office = offices(server, None, tls="none")
+        server.looked_at.clear()
+        await office.send()
+        await server.letter_to(ADDRESS)
+        closing = asyncio.create_task(office.runtime.close())
+        await office.runtime.closing.wait()
+        server.looked_at.set()
+        await closing
+        assert office.told == [None]
+
+
+async def test_at_the_end_of_the_process_what_waits_for_another_try_has_its_last_one(offices: Opener) -> None:
+    async with MailServer(answers="451 later") as server:
+        office = offices(server, None, tls="none")
+        await office.send()
+        await until(lambda: office.clock.sleepers)
+        await office.runtime.close()
+        assert office.told == [None]
+        assert len(server.letters) == 1
+
+
+async def test_at_the_end_of_the_process_nothing_is_tried_again_and_again(offices: Opener) -> None:
+    async with MailServer(answers="|".join(["451 later"] * 9)) as server:
+        office = offices(server, None, tls="none")
+        await office.send()
+        await until(lambda: office.clock.sleepers)
+        await office.runtime.close()
+        assert [str(error) for error in office.told] == ["the mail server answers 451"]
+        assert len(server.answers) == 9 - 2
+
+
+async def test_a_letter_that_the_end_of_the_process_cuts_off_is_told(
+    offices: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "LANDING", 0.01)
+    async with MailServer() as server:
+        office = offices(server, None, tls="none")
+        server.looked_at.clear()
+        await office.send()
+        await server.letter_to(ADDRESS)
+        office.mailer.post(await office.mailer.open(), None, office.told.append)
+        await office.runtime.close()
+        assert [str(error) for error in office.told] == [
+            "the process ended before the mail server had taken the letter"
+        ]
+        server.looked_at.set()
 
 
 async def test_what_the_server_puts_off_is_tried_again(authority: Authority, offices: Opener) -> None:
