@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -12,6 +14,8 @@ from proxy.config.load import load
 from proxy.process import BAD_CONFIG, run, serve
 from tests.fakes.until import until
 from tests.test_app import running
+
+ROOT: Final = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +45,8 @@ def test_a_configuration_that_cannot_be_used_ends_it_with_its_problems(
     file.write_text("routs: {}")
     assert run(file) == BAD_CONFIG
     assert f"{file}:1:1: " in capsys.readouterr().err
+
+
+def test_a_client_of_redis_is_loaded_by_those_alone_who_keep_tokens_there() -> None:
+    code = "import sys, proxy.process; sys.exit('redis' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
