@@ -17,7 +17,7 @@ import pytest
 from tests.fakes import nginx
 from tests.fakes.certificates import PASSWORD, Authority, Shown
 from tests.fakes.mutual_nginx import SLOW, MutualNginx
-from tests.fakes.process import POLL, Proxy
+from tests.fakes.process import POLL, Proxy, Swift
 
 pytestmark = pytest.mark.skipif(nginx.BINARY is None, reason=nginx.MISSING)
 
@@ -117,7 +117,7 @@ async def world(
         shown = shown or authority.client()
         swap(folder, shown, 0, key=shown.encrypted_key if encrypted else None)
         text = config(api, f"tls: {{{tls.format(folder=folder, files=files)}}}")
-        async with Proxy(text, expected_errors=expected_errors) as proxy:
+        async with Swift(text, expected_errors=expected_errors) as proxy:
             yield World(folder, authority, api, proxy, session)
 
 

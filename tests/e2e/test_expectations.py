@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.fakes.process import Proxy, free_ports
+from tests.fakes.process import Proxy, Swift, free_ports
 from tests.fakes.raw_client import RawClient
 from tests.fakes.raw_server import RawServer, head, send
 
@@ -41,7 +41,7 @@ async def server() -> AsyncIterator[RawServer]:
 
 @pytest.fixture
 async def proxy(server: RawServer) -> AsyncIterator[Proxy]:
-    async with RawServer([[head(), send(EARLY)]]) as early, Proxy(config(server, early)) as proxy:
+    async with RawServer([[head(), send(EARLY)]]) as early, Swift(config(server, early)) as proxy:
         yield proxy
 
 

@@ -15,7 +15,7 @@ import aiohttp
 from proxy.core.seal import new_key
 from proxy.core.secret import Secret
 from tests.fakes.authorization_server import CLIENT, SECRET, AuthorizationServer
-from tests.fakes.process import REPOSITORY, Proxy
+from tests.fakes.process import REPOSITORY, Proxy, Swift
 
 OLD: Final = new_key()
 NEW: Final = new_key(after=Secret(OLD))
@@ -58,7 +58,7 @@ routes:
   crm: {{match: {{path: /crm/}}, upstream: '{self.server.api}', callers: [anyone], credential: crm}}
   plain: {{match: {{path: /plain/}}, upstream: '{self.server.api}', callers: [anyone], credential: plain}}
 """
-        return await self.stack.enter_async_context(Proxy(config, store=self.store))
+        return await self.stack.enter_async_context(Swift(config, store=self.store))
 
     async def ask(self, replica: Proxy, route: str = "crm") -> int:
         async with self.session.get(f"{replica.url}/{route}/x") as answer:

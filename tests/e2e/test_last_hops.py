@@ -4,7 +4,7 @@ import asyncio
 
 import aiohttp
 
-from tests.fakes.process import Proxy
+from tests.fakes.process import Swift
 from tests.fakes.raw_client import RawClient
 from tests.fakes.raw_server import RawServer
 
@@ -16,7 +16,7 @@ routes: {{api: {{upstream: '{url}', callers: [anyone], credential: key}}}}
 
 
 async def test_a_route_that_leads_back_here_ends_at_the_second_pass() -> None:
-    proxy = Proxy("")
+    proxy = Swift("")
     proxy.config = CONFIG.format(url=proxy.url)
     async with proxy, aiohttp.ClientSession(proxy.url) as session:
         async with asyncio.timeout(10), session.get("/a") as answer:
@@ -28,7 +28,7 @@ async def test_a_route_that_leads_back_here_ends_at_the_second_pass() -> None:
 
 
 async def test_options_without_hops_left_is_answered_here() -> None:
-    async with RawServer() as server, Proxy(CONFIG.format(url=server.url)) as proxy, RawClient(proxy.port) as caller:
+    async with RawServer() as server, Swift(CONFIG.format(url=server.url)) as proxy, RawClient(proxy.port) as caller:
         for _ in range(2):
             await caller.send(b"OPTIONS /a HTTP/1.1\r\nHost: x\r\nMax-Forwards: 0\r\n\r\n")
             assert 200 <= (await caller.answer("OPTIONS")).status < 300

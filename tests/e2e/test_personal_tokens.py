@@ -12,7 +12,7 @@ import pytest_asyncio
 from proxy.core.secret import Secret
 from proxy.users.identity import user_hash
 from tests.fakes.httpbin import Httpbin
-from tests.fakes.process import Proxy
+from tests.fakes.process import Proxy, Swift
 from tests.fakes.token_server import TokenServer
 from tests.fakes.world import eventually
 
@@ -60,7 +60,7 @@ async def world() -> AsyncIterator[World]:
     async with (
         TokenServer() as issuer,
         Httpbin() as api,
-        Proxy(CONFIG.format(secret=SECRET, issuer=issuer.url, api=api.port)) as proxy,
+        Swift(CONFIG.format(secret=SECRET, issuer=issuer.url, api=api.port)) as proxy,
         aiohttp.ClientSession(f"http://127.0.0.1:{proxy.port}") as session,
     ):
         yield World(proxy, issuer, session)

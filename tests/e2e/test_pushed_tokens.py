@@ -16,7 +16,7 @@ from proxy.core.secret import Secret
 from proxy.users.identity import user_hash
 from tests.fakes.fleet import at, new_key
 from tests.fakes.httpbin import Httpbin
-from tests.fakes.process import Proxy
+from tests.fakes.process import Proxy, Swift
 from tests.fakes.redis import RedisServer
 from tests.fakes.token_server import TokenServer
 from tests.fakes.world import eventually
@@ -85,7 +85,7 @@ async def world() -> AsyncIterator[World]:
                 {"keys": [jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True)]}
             )
             config = CONFIG.format(key=new_key(), secret=SECRET, jwks=issuer.url, api=api.port)
-            async with Proxy(config, store=store) as one, Proxy(config, store=store) as two:
+            async with Swift(config, store=store) as one, Swift(config, store=store) as two:
                 yield World((one, two), session)
 
 

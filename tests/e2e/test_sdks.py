@@ -10,7 +10,7 @@ import openai
 import pytest
 import stripe
 
-from tests.fakes.process import Proxy
+from tests.fakes.process import Proxy, Swift
 from tests.fakes.vendor_api import OPENAI_KEY, STRIPE_KEY, WORDS, VendorApi
 
 CALLER_KEY: Final = "csk-a-key-of-one-of-our-services"
@@ -30,7 +30,7 @@ routes:
   stripe: {{match: {{path: /stripe/}}, upstream: '{api.url}', callers: [service], credential: stripe}}
   openai: {{match: {{path: /openai/}}, upstream: '{api.url}', callers: [service], credential: openai}}
 """
-        async with Proxy(config) as proxy:
+        async with Swift(config) as proxy:
             yield api, proxy
 
 

@@ -14,7 +14,7 @@ from proxy.users.identity import user_hash
 from tests.fakes import nginx
 from tests.fakes.caching_nginx import CachingNginx
 from tests.fakes.mail_server import MailServer
-from tests.fakes.process import Proxy
+from tests.fakes.process import Proxy, Swift
 from tests.fakes.raw_server import Link, RawServer
 from tests.fakes.token_server import TokenServer
 
@@ -104,7 +104,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         TokenServer() as issuer,
         RawServer(scripts=((numbered,),)) as api,
         MailServer() as mail,
-        Proxy(CONFIG.format(secret=SECRET, issuer=issuer.url, api=api.url, mail=mail.port)) as proxy,
+        Swift(CONFIG.format(secret=SECRET, issuer=issuer.url, api=api.url, mail=mail.port)) as proxy,
         CachingNginx(prefix, proxy.url) as cache,
         aiohttp.ClientSession() as http,
     ):

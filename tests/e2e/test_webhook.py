@@ -10,7 +10,7 @@ import aiohttp
 
 from proxy.core.secret import Secret
 from proxy.tokens.notice import sign
-from tests.fakes.process import ADMIN_KEY, Proxy
+from tests.fakes.process import ADMIN_KEY, Proxy, Swift
 from tests.fakes.receiver import Delivery, Receiver
 from tests.fakes.token_server import TokenServer
 from tests.fakes.world import eventually
@@ -70,7 +70,7 @@ async def world() -> AsyncIterator[World]:
         TokenServer() as issuer,
         Receiver() as receiver,
         aiohttp.ClientSession() as session,
-        Proxy(configured(receiver, issuer, SECRET), expected_errors=EXPECTED) as proxy,
+        Swift(configured(receiver, issuer, SECRET), expected_errors=EXPECTED) as proxy,
     ):
         yield World(issuer, receiver, proxy, session)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import aiohttp
 
 from tests.fakes.login_server import PASSWORD, LoginServer
-from tests.fakes.process import REPOSITORY, Proxy
+from tests.fakes.process import REPOSITORY, Proxy, Swift
 
 CONFIG: Final = """
 callers: {{anyone: {{kind: anonymous}}}}
@@ -96,7 +96,7 @@ async def scene() -> AsyncIterator[Scene]:
     async with LoginServer() as server:
         config = CONFIG.format(url=server.url, password=PASSWORD)
         async with (
-            Proxy(config) as proxy,
+            Swift(config) as proxy,
             aiohttp.ClientSession(proxy.url) as session,
         ):
             yield Scene(server, proxy, session)

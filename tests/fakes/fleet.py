@@ -16,8 +16,7 @@ from typing import Final, Self
 
 from proxy.tokens.spending import DOUBT
 from tests.fakes.authorization_server import CLIENT, SECRET
-from tests.fakes.forks import fork
-from tests.fakes.process import LONGEST_LINE, POLL, Launched, Proxy
+from tests.fakes.process import POLL, Launched, Proxy, Swift
 from tests.fakes.provider import Provider
 from tests.fakes.raw_client import Answer, RawClient
 from tests.fakes.redis import RedisServer
@@ -82,15 +81,15 @@ async def seasoned(server: RedisServer) -> None:
     await eventually(lambda: server.do("INFO", "server")["uptime_in_seconds"] > DOUBT, deadline=2 * DOUBT)
 
 
-class Replica(Proxy):
+class Replica(Swift):
     """A proxy that is there at once, unless many begin together."""
 
     start_limit = PATIENCE
 
     async def _launch(self) -> Launched:
-        if self.environment:
-            return await super()._launch()
-        return await fork(self.config_file, longest_line=LONGEST_LINE)
+        if self.environment:  # that has to be there before Python is
+            return await Proxy._launch(self)
+        return await super()._launch()
 
 
 class Fleet:

@@ -23,8 +23,7 @@ from click.testing import CliRunner
 from multidict import CIMultiDictProxy
 
 from proxy import cli
-from tests.fakes.forks import fork
-from tests.fakes.process import LONGEST_LINE, Launched, Proxy
+from tests.fakes.process import Swift
 from tests.fakes.vendors.vendor import Vendor
 
 EXAMPLES: Final = Path(__file__).parents[2] / "config" / "examples"
@@ -88,7 +87,7 @@ class Answer:
         return json.loads(self.body)
 
 
-class Example(Proxy):
+class Example(Swift):
     """The process with the example, its files beside it."""
 
     start_limit = 60.0
@@ -111,9 +110,6 @@ class Example(Proxy):
         if re.search(r"^store:", config, re.MULTILINE):
             text = self.config_file.read_text().replace(f"\nstore: {self.store}\n", "\n", 1)
             self.config_file.write_text(text)
-
-    async def _launch(self) -> Launched:
-        return await fork(self.config_file, longest_line=LONGEST_LINE, environment=self.environment)
 
 
 @asynccontextmanager
