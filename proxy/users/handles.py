@@ -45,7 +45,7 @@ class Handles:
 
     def write(self, handle: Handle) -> str:
         """Return the handle as text."""
-        plain = json.dumps([handle.user, handle.scope, self._clock.now() + LIFETIME]).encode()
+        plain = json.dumps([handle.user, handle.scope, self._clock.now() + LIFETIME], ensure_ascii=False).encode()
         return base64.urlsafe_b64encode(self._seal.close(plain, _CONTEXT)).decode("ascii").rstrip("=")
 
     def read(self, text: str) -> Handle:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from proxy.core.errors import RequestInvalidError
 from proxy.core.seal import Seal
 from proxy.users.handles import LIFETIME, Handle, Handles
+from proxy.users.identity import LONGEST_ID
 from tests.fakes.clock import FakeClock
 
 SEAL = Seal.of_this_process()
@@ -19,6 +20,12 @@ def test_a_handle_is_read_as_it_was_written(user: str, scope: str) -> None:
     text = HANDLES.write(Handle(user, scope))
     assert HANDLES.read(text) == Handle(user, scope)
     assert text.replace("-", "").replace("_", "").isalnum()
+
+
+@pytest.mark.parametrize("sign", ["a", "é", "漢", "😀", '"'])
+def test_the_longest_id_that_a_user_may_have_has_a_handle(sign: str) -> None:
+    handle = Handle(sign * LONGEST_ID, f"group/{'g' * 64}")
+    assert HANDLES.read(HANDLES.write(handle)) == handle
 
 
 def test_nothing_can_be_read_in_it_and_no_two_are_alike() -> None:
