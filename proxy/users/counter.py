@@ -17,7 +17,7 @@ from proxy.users.codes import LIFETIME
 from proxy.users.handles import Handle
 from proxy.users.letter import letter
 from proxy.users.mail import Mailer, MailError, MailSettings
-from proxy.users.pace import Pace
+from proxy.users.pace import Pace, neighbourhood
 from proxy.users.verification import Issued, Verifications
 
 _LONGEST_CODE: Final = 40
@@ -118,7 +118,7 @@ class Counter:
 
     def _heed(self, peer: str) -> None:
         """Raise VerificationLimitedError when too much comes from one address."""
-        wait = self._peers.wait(peer, self._clock.monotonic())
+        wait = self._peers.wait(neighbourhood(peer), self._clock.monotonic())
         if wait:
             raise VerificationLimitedError("too many calls come from this address", retry_after=wait)
 

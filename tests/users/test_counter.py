@@ -70,6 +70,17 @@ async def test_one_address_may_not_call_too_often_whomever_it_names() -> None:
             await room.counter.judge(PEER, ANN, "1")
 
 
+async def test_who_has_many_ipv6_addresses_may_call_no_more_often() -> None:
+    async with CodeRoom(per_peer=3) as room:
+        told = []
+        for n in range(5):
+            try:
+                await room.counter.judge(f"2001:db8::{n + 1}", Handle(f"user-{n}", "route/a"), "1")
+            except (CodeRefusedError, VerificationLimitedError) as error:
+                told.append(type(error))
+        assert told == [CodeRefusedError] * 3 + [VerificationLimitedError] * 2
+
+
 async def test_while_the_mail_server_is_down_nothing_is_used_up_and_it_is_told_once(room: CodeRoom) -> None:
     await room.mail.stop()
     for _ in range(4):

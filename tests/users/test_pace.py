@@ -1,6 +1,8 @@
 """Whoever does something too often has to wait, and nobody else does."""
 
-from proxy.users.pace import REMEMBERED, WINDOW, Pace
+import pytest
+
+from proxy.users.pace import REMEMBERED, WINDOW, Pace, neighbourhood
 
 
 def test_after_too_many_there_is_a_wait_until_the_first_is_long_ago() -> None:
@@ -28,3 +30,20 @@ def test_no_more_are_remembered_than_memory_is_meant_for() -> None:
         pace.wait(str(n), 0.0)
     assert len(pace._deeds) == REMEMBERED
     assert pace.wait(str(REMEMBERED + 9), 1.0) > 0
+
+
+@pytest.mark.parametrize(
+    ("peer", "shared"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("not an address", "not an address"),
+    ],
+)
+def test_who_has_a_whole_network_of_addresses_counts_once(peer: str, shared: str) -> None:
+    assert neighbourhood(peer) == shared
