@@ -8,7 +8,6 @@ configured origins alone (the Fetch standard's CORS protocol), and never with co
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -72,12 +71,14 @@ class Call:
         return document
 
     def cookie(self, name: str) -> str | None:
-        """Return a cookie's value; None: it is not there."""
-        try:
-            morsel = SimpleCookie(self.head.fields.get("Cookie", "")).get(name)
-        except CookieError:
-            return None
-        return None if morsel is None else morsel.value
+        """Return a cookie's value; None: it is not there, or there with several values.
+
+        The header is taken apart as browsers put it together (RFC 6265 §5.4): whatever the cookies of others look like,
+        which sites next door may set for us, too, they neither hide one of ours nor stand in for it.
+        """
+        pairs = (pair.partition("=") for line in self.head.fields.getall("Cookie", ()) for pair in line.split(";"))
+        found = {value.strip() for known_as, is_pair, value in pairs if is_pair and known_as.strip() == name}
+        return found.pop() if len(found) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,26 @@ def test_a_cookie_is_found_by_its_name() -> None:
     assert call_of("GET", "x", Cookie="a=1; __Host-b=2").cookie("__Host-b") == "2"
     assert call_of("GET", "x", Cookie="a=1").cookie("b") is None
     assert call_of("GET", "x", Cookie="\x00=;;=").cookie("b") is None
+    assert call_of("GET", "x", Cookie="ab; a = 1 ;a=1").cookie("a") == "1"
+    assert call_of("GET", "x", Cookie="a=1; a=2").cookie("a") is None
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        ('odd={"a": "b"}', ""),
+        ("utm@x=1", ""),
+        ("b[0]=1", ""),
+        ("path=/", "expires=Thu, 1 Jan"),
+        ("nameless", ""),
+        ("é=ü", ""),
+        ('a="', 'b="'),
+        ("a=__Host-ours=evil", "a=1=2"),
+    ],
+)
+def test_a_cookie_is_found_among_whatever_sites_next_door_have_set(others: tuple[str, str]) -> None:
+    before, after = others
+    assert call_of("GET", "x", Cookie=f"{before}; __Host-ours=1; {after}").cookie("__Host-ours") == "1"
 
 
 def test_a_page_runs_nothing_that_it_was_not_made_with() -> None:
