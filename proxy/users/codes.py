@@ -3,7 +3,8 @@
 Theory. Whatever bounds guessing stands in one document, so that compare-and-swap makes it hold for the whole fleet: a
 guess counts because its failure was saved, and who finds the ledger changed judges anew. Failures count across codes,
 routes and resends (NIST SP 800-63B-4 §3.1.3.2: a new secret does not reset the count), and only a right code takes
-them back. After every fifth the codes die and the user has to wait, each time twice as long as the time before.
+them back. After every fifth the codes die and the user has to wait, each time twice as long as the time before. A
+moment that lies further ahead than it could was noted by a clock that was wrong: it gives nothing, and takes nothing.
 """
 
 import hmac
@@ -30,6 +31,15 @@ HOURLY: Final = 6
 """Codes for one user in an hour."""
 LONGEST_VALID: Final = 30 * 86_400.0
 """Seconds after which no verification counts any more, whatever a route says."""
+
+
+SKEW: Final = 60.0
+"""Seconds by which the clocks of two processes may differ."""
+
+
+def counts(at: float, valid_for: float, now: float) -> bool:
+    """Tell whether what was shown at that moment counts now, if it does for so many seconds."""
+    return at - SKEW <= now < at + valid_for
 
 
 class Coder:
@@ -118,7 +128,7 @@ class Ledger:
             VerificationLimitedError: not now.
         """
         self._check_lock(now)
-        lately = [moment for moment in self.sent if moment > now - HOUR]
+        lately = self._lately(now)
         wait = max(lately[-1] + PAUSE, lately[-HOURLY] + HOUR if len(lately) >= HOURLY else 0.0) if lately else 0.0
         if wait > now:
             raise VerificationLimitedError("another code can be sent after a while", retry_after=wait - now)
@@ -130,9 +140,8 @@ class Ledger:
             VerificationLimitedError: too many were, lately.
         """
         self.check_limits(now)
-        lately = tuple(moment for moment in self.sent if moment > now - HOUR)
         codes = {name: code for name, code in self.codes.items() if code.until > now}
-        return replace(self, sent=(*lately, now), codes={**codes, scope: Pending(digest, now + LIFETIME)})
+        return replace(self, sent=(*self._lately(now), now), codes={**codes, scope: Pending(digest, now + LIFETIME)})
 
     def judged(self, scope: str, digest: str, address: str, now: float) -> tuple[Self, bool]:
         """Return the ledger after somebody came with a code of that digest, and whether it is right.
@@ -142,7 +151,7 @@ class Ledger:
         """
         self._check_lock(now)
         pending = self.codes.get(scope, Pending("", 0.0))
-        if hmac.compare_digest(pending.digest, digest) and pending.until > now:
+        if hmac.compare_digest(pending.digest, digest) and now < pending.until <= now + LIFETIME + SKEW:
             codes = {name: code for name, code in self.codes.items() if name != scope}
             verified = {name: one for name, one in self.verified.items() if one.at > now - LONGEST_VALID}
             verified[scope] = Verified(now, address)
@@ -153,6 +162,10 @@ class Ledger:
         lock = min(LONGEST_LOCK, FIRST_LOCK * 2.0 ** min(failed // TRIES - 1, 10))
         return replace(self, failed=failed, locked_until=now + lock, codes={}), False
 
+    def _lately(self, now: float) -> tuple[float, ...]:
+        """Return when codes were made within the last hour."""
+        return tuple(moment for moment in self.sent if counts(moment, HOUR, now))
+
     def _check_lock(self, now: float) -> None:
-        if self.locked_until > now:
+        if now < self.locked_until <= now + LONGEST_LOCK + SKEW:
             raise VerificationLimitedError("too many wrong codes were tried", retry_after=self.locked_until - now)

@@ -18,7 +18,7 @@ from proxy.core.seal import Seal
 from proxy.core.secret import Secret
 from proxy.stores.base import Change, Listener, News, StoreError
 from proxy.stores.documents import Document, Documents
-from proxy.users.codes import HOUR, LONGEST_VALID, Coder, Ledger
+from proxy.users.codes import HOUR, LONGEST_VALID, Coder, Ledger, counts
 from proxy.users.handles import Handle, Handles
 from proxy.users.registry import Registry, User
 
@@ -69,7 +69,7 @@ class Verifications:
         held = self._held.get(person.pseudonym)
         if held is None or scope not in held:
             return False
-        return self._clock.now() < held[scope] + valid_for
+        return counts(held[scope], valid_for, self._clock.now())
 
     async def look(self, person: Person, scope: str, valid_for: float) -> bool:
         """Do the same, and look in the store.
@@ -89,7 +89,7 @@ class Verifications:
         address = self._address(user)
         held.clear()
         held.update({name: one.at for name, one in ledger.verified.items() if address and one.address == address})
-        return scope in held and self._clock.now() < held[scope] + valid_for
+        return scope in held and counts(held[scope], valid_for, self._clock.now())
 
     async def check_limits(self, handle: Handle) -> None:
         """Let another code be made; only `issue` decides.
@@ -163,7 +163,7 @@ class Verifications:
 
         def count(old: Document | None) -> Document:
             nonlocal is_free
-            lately = [moment for moment in (old or {}).get("sent", ()) if moment > now - HOUR]
+            lately = [moment for moment in (old or {}).get("sent", ()) if counts(moment, HOUR, now)]
             is_free = len(lately) < HOURLY_PER_ADDRESS
             return {"sent": [*lately, now] if is_free else lately}
 

@@ -16,9 +16,11 @@ from proxy.users.codes import (
     LONGEST_LOCK,
     LONGEST_VALID,
     PAUSE,
+    SKEW,
     TRIES,
     Coder,
     Ledger,
+    counts,
 )
 
 CODER = Coder(b"key")
@@ -122,6 +124,27 @@ def test_what_is_over_is_not_kept() -> None:
     later = NOW + LONGEST_VALID + 1
     after = ledger.with_code("c", "z", later).judged("c", "z", "address", later)[0]
     assert (set(after.codes), set(after.verified), after.sent) == (set(), {"c"}, (later,))
+
+
+YEAR = 365 * 86_400.0
+
+
+def test_what_a_clock_noted_that_was_a_year_ahead_neither_gives_nor_takes_anything() -> None:
+    ledger = Ledger().with_code("a", "right", NOW + YEAR)
+    assert not ledger.judged("a", "right", "x", NOW)[1]
+    assert ledger.with_code("a", "x", NOW).sent == (NOW,)
+    for _ in range(TRIES):
+        ledger, _ = ledger.judged("a", "wrong", "x", NOW + YEAR)
+    after, ok = ledger.judged("a", "wrong", "x", NOW)
+    assert (ok, after.failed) == (False, TRIES + 1)  # what was wrong before is not forgotten
+
+
+def test_clocks_that_differ_a_little_do_no_harm() -> None:
+    ledger = Ledger().with_code("a", "right", NOW + SKEW)
+    with pytest.raises(VerificationLimitedError):
+        ledger.with_code("a", "x", NOW)
+    assert ledger.judged("a", "right", "x", NOW)[1]
+    assert [counts(NOW + SKEW, 1, NOW), counts(NOW + SKEW + 1, 1, NOW), counts(NOW, 1, NOW + 1)] == [True, False, False]
 
 
 def test_a_ledger_is_read_as_it_was_written() -> None:

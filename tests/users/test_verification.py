@@ -54,6 +54,17 @@ async def test_it_counts_for_its_scope_its_user_and_as_long_as_the_route_says(ro
     assert not await room.verifications.look(person, SCOPE, QUARTER)
 
 
+async def test_a_verification_of_a_clock_that_was_ahead_counts_for_nothing_when_the_clock_is_right(
+    room: CodeRoom,
+) -> None:
+    room.clock.jump(86_400)
+    person = await verified(room, "ann")
+    assert await room.verifications.look(person, SCOPE, QUARTER)
+    room.clock.jump(-86_400)
+    assert not room.verifications.holds(person, SCOPE, QUARTER)
+    assert not await room.verifications.look(person, SCOPE, QUARTER)
+
+
 async def test_another_process_hears_of_it_and_of_a_changed_address(room: CodeRoom) -> None:
     other = room.replica()
     person = await room.user("ann")
