@@ -6,16 +6,15 @@ page of a foreign origin has nothing to borrow. What it answers says of each tok
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from proxy.core.errors import RequestInvalidError, UserRequiredError
 from proxy.core.person import Person
-from proxy.users.identity import Claim, Identifier
+from proxy.users.identity import Identifier
 from proxy.users.portal import Answer, Call, Entry, told
+from proxy.users.proof import claim_in
 from proxy.users.push import Pushed, Pushes
 
 PATH: Final = "user-tokens"
-FIELDS: Final = ("user_id", "user_hash", "user_jwt")
 TOKENS: Final = "auth_tokens"
 VIA: Final = "browser"
 
@@ -25,7 +24,7 @@ def push_entry(pushes: Pushes, identifier: Identifier, person: Callable[[str], P
 
     async def push(call: Call) -> Answer:
         document = call.json()
-        user = person(await identifier.find(_claim(document), believed=False))
+        user = person(await identifier.find(claim_in(document, TOKENS), believed=False))
         return told({TOKENS: shown(await pushes.take(user, document.get(TOKENS, {}), via=VIA))})
 
     return Entry("POST", PATH, push, cross_origin=True)
@@ -36,23 +35,6 @@ def shown(pushed: Mapping[str, Pushed]) -> dict[str, dict[str, str | None]]:
     return {
         name: {"fingerprint": one.fingerprint, "expires_at": _moment(one.expires_at)} for name, one in pushed.items()
     }
-
-
-def _claim(document: Mapping[str, Any]) -> Claim:
-    """Return who the call says that it is from.
-
-    Raises:
-        RequestInvalidError: it says more than that, or something else than texts.
-        UserRequiredError: it does not say.
-    """
-    if unknown := sorted(document.keys() - {*FIELDS, TOKENS}):
-        raise RequestInvalidError(f"{unknown[0][:40]!r} is not known here; a push has {', '.join((*FIELDS, TOKENS))}")
-    said = [document.get(name) for name in FIELDS]
-    if not all(one is None or isinstance(one, str) for one in said):
-        raise RequestInvalidError(f"{', '.join(FIELDS)} are texts")
-    if said[0] is said[2] is None:
-        raise UserRequiredError("name the user in `user_id`, with a `user_hash`, or send a `user_jwt`")
-    return Claim(*said)
 
 
 def _moment(at: float | None) -> str | None:
