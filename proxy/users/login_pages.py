@@ -4,38 +4,15 @@ No page repeats anything that came with the address. Who the access is for is sh
 and a stranger learns little.
 """
 
-import base64
-import hashlib
 from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from proxy.users.portal import Answer, page
+from proxy.users.page_frame import digest, framed
+from proxy.users.portal import Answer
 from proxy.users.registry import User
 from proxy.users.return_to import origin_of
 
-_STYLE: Final = """
-:root { color-scheme: light dark; --ink: #1b1b1f; --paper: #fff; --quiet: #54545c; --line: #767680; --deed: #0b57d0;
-  --on-deed: #fff; --alarm: #b3261e; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e6ea; --paper: #16161a; --quiet: #b4b4bc; --line: #8a8a94;
-  --deed: #a8c7fa; --on-deed: #062e6f; --alarm: #ffb4ab; } }
-* { box-sizing: border-box; }
-body { margin: 0; padding: 1.5rem; background: var(--paper); color: var(--ink);
-  font: 1.0625rem/1.5 system-ui, sans-serif; }
-main { max-width: 28rem; margin: 8vh auto 0; }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1rem; overflow-wrap: anywhere; }
-p { margin: 0 0 1rem; overflow-wrap: anywhere; }
-dl { margin: 0 0 1rem; padding: .75rem 1rem; border: 1px solid var(--line); border-radius: .375rem; }
-dt { color: var(--quiet); font-size: .9375rem; }
-dd { margin: 0 0 .5rem; font-weight: 600; overflow-wrap: anywhere; }
-dd:last-child { margin: 0; }
-button, a.deed { display: block; font: inherit; font-weight: 600; text-align: center; text-decoration: none;
-  width: 100%; min-height: 2.75rem; padding: .5rem 1rem; cursor: pointer; border: 1px solid var(--deed);
-  border-radius: .375rem; background: var(--deed); color: var(--on-deed); }
-:focus-visible { outline: 3px solid var(--deed); outline-offset: 2px; }
-.hint { color: var(--quiet); font-size: .9375rem; margin-top: 1rem; }
-.alarm { color: var(--alarm); font-weight: 600; }
-"""
 _SCRIPT: Final = """
 document.getElementById('unscripted').hidden = true;
 const brought = new URLSearchParams(location.search);
@@ -52,14 +29,7 @@ for (const [name, value] of brought) {
 if (brought.size) HTMLFormElement.prototype.submit.call(form);
 else document.getElementById('nothing').hidden = false;
 """
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-_STYLE_HASH: Final = _hash(_STYLE)
-_SCRIPT_HASH: Final = _hash(_SCRIPT)
+_SCRIPT_HASH: Final = digest(_SCRIPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +72,21 @@ there.</p>
 </form>
 <p class="hint">Go on only if this is you, and you have just asked for it yourself. If somebody sent you this link,
 close this page: what you allow would be theirs to use.</p>"""
-    return _page(f"Sign in to {question.service}?", body, forms="'self'")
+    return framed(f"Sign in to {question.service}?", body, forms="'self'")
 
 
 def leaving(service: str, address: str) -> Answer:
     """Return the page that leads away: a redirect that follows a form would be held to where forms may go."""
     body = f'<p>You are taken to the service.</p>\n<p><a class="deed" href="{escape(address)}">Continue</a></p>'
-    return _page(f"On to {service}", body, head=_refresh(address))
+    return framed(f"On to {service}", body, head=_refresh(address))
 
 
 def signed_in(return_to: str = "") -> Answer:
     """Return the page at the end, which leads on if there is somewhere to go."""
     if return_to:
         link = f'<p><a class="deed" href="{escape(return_to)}">Continue</a></p>'
-        return _page("You are signed in", f"<p>You are taken back.</p>\n{link}", head=_refresh(return_to))
-    return _page("You are signed in", "<p>You can close this window.</p>")
+        return framed("You are signed in", f"<p>You are taken back.</p>\n{link}", head=_refresh(return_to))
+    return framed("You are signed in", "<p>You can close this window.</p>")
 
 
 def refused(sentence: str, *, return_to: str = "", status: int = 400) -> Answer:
@@ -124,8 +94,7 @@ def refused(sentence: str, *, return_to: str = "", status: int = 400) -> Answer:
     back = "<p>Go back to where you came from, and try again.</p>"
     if return_to:
         back = f'<p><a class="deed" href="{escape(return_to)}">Back to {escape(origin_of(return_to))}</a></p>'
-    alarm = f'<p class="alarm" role="alert">{escape(sentence)}</p>'
-    return _page("Signing in did not work", f"{alarm}\n{back}", status=status)
+    return framed("Signing in did not work", back, problem=sentence, status=status)
 
 
 def fragment() -> Answer:
@@ -135,7 +104,7 @@ def fragment() -> Answer:
 <p id="unscripted" class="alarm">This step needs JavaScript: the service answers in a part of the address that only a
 script can read.</p>
 <script>{_SCRIPT}</script>"""
-    return _page("One moment", body, forms="'self'", script=_SCRIPT_HASH)
+    return framed("One moment", body, forms="'self'", script=_SCRIPT_HASH)
 
 
 def _whose(question: Question) -> str:
@@ -165,28 +134,3 @@ def masked_email(email: str) -> str:
 
 def _refresh(address: str) -> str:
     return f'<meta http-equiv="refresh" content="0; url={escape(address)}">\n'
-
-
-def _page(
-    title: str, body: str, *, head: str = "", forms: str = "'none'", script: str = "", status: int = 200
-) -> Answer:
-    html = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-{head}<title>{escape(title)}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<main>
-<h1>{escape(title)}</h1>
-{body}
-</main>
-</body>
-</html>
-"""
-    answer = page(html, status=status, style=_STYLE_HASH, forms=forms, script=script)
-    # Under `no-referrer` a browser sends `Origin: null` with our own forms, and they would be refused.
-    return Answer(answer.status, answer.body, {**answer.headers, "Referrer-Policy": "same-origin"})
