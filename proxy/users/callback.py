@@ -1,8 +1,9 @@
 """How a sign-in ends: the browser comes back from the provider, and what it brings is made into a token.
 
 Theory. Only the browser in which a sign-in began can end it, once, within ten minutes. What it brings counts on every
-replica before the person is told so. Where the address has no `state`, the provider may have put its answer behind the
-`#`, which browsers keep to themselves: a page with a script hands it over.
+replica before the person is told so, and it counts for those, too, who do not wait for that: their code is spent. Where
+the address has no `state`, the provider may have put its answer behind the `#`, which browsers keep to themselves: a
+page with a script hands it over.
 """
 
 from collections.abc import Mapping
@@ -37,14 +38,21 @@ class Callback:
 
     async def _return(self, call: Call) -> Answer:
         """Take what the person comes back with."""
-        sign_ins = self._sign_ins
         try:
             parameters = call.parameters()
-            state = parameters.pop("state", "")
-            if call.head.method == "HEAD" or (not state and call.head.method == "GET"):
-                return login_pages.fragment()
+        except ProxyError as error:
+            return self._sign_ins.turned_away(error)
+        state = parameters.pop("state", "")
+        if call.head.method == "HEAD" or (not state and call.head.method == "GET"):
+            return login_pages.fragment()
+        return await self._sign_ins.see_through(self._end(call, state, parameters), "end a sign-in")
+
+    async def _end(self, call: Call, state: str, parameters: Mapping[str, str]) -> Answer:
+        """Take it, once, and say what came of it."""
+        sign_ins = self._sign_ins
+        try:
             attempt = await sign_ins.attempts.take(state, sign_ins.browsers.mark(call))
-        except (AttemptError, ProxyError, StoreError) as error:
+        except (AttemptError, StoreError) as error:
             return sign_ins.turned_away(error)
         try:
             await self._arrive(attempt, state, parameters, call.rest)

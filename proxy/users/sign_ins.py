@@ -1,12 +1,14 @@
 """What beginning and ending a sign-in have in common: whose source gets what it brings, what is told, what is noted."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from proxy.core.errors import FetchError, ProxyError, RequestInvalidError
 from proxy.core.seal import Seal
 from proxy.credentials.sign_in import SignInError, SignsIn
+from proxy.net.runtime import Runtime
 from proxy.stores.base import StoreError
 from proxy.stores.documents import Documents
 from proxy.telemetry.events import EventLog, EventName
@@ -30,6 +32,7 @@ _AWAY: Final = "The service cannot be reached now. Try again in a while."
 _NOT_ACCEPTED: Final = "The service did not accept this sign-in."
 _STORE_AWAY: Final = "This cannot be kept now. Try again in a while."
 _GONE: Final = "this link leads nowhere any more"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,14 @@ class SignIns:
     browsers: Browsers
     id_tokens: IdTokens
     events: EventLog
+    runtime: Runtime
+
+    async def see_through(self, work: Coroutine[Any, Any, T], name: str) -> T:
+        """Return what comes of the work; it goes on to its end when whoever waits for it has left.
+
+        What cannot be had again is spent on the way: a code, or the only copy of what the provider is to take back.
+        """
+        return await asyncio.shield(self.runtime.spawn(work, name=name))
 
     async def source(self, credential: str, user: str | None) -> tuple[Source, SignsIn]:
         """Return the source that gets what a sign-in brings, and its credential.
@@ -68,7 +79,19 @@ class SignIns:
             StoreError: other replicas may still use it.
         """
         source, signs_in = await self.source(credential, user)
-        token = await source.revoke()
+        outcome = await self.see_through(
+            self._end(source, signs_in, user, ordered_by=ordered_by), f"end the access to {credential}"
+        )
+        if isinstance(outcome, StoreError):
+            raise outcome
+        return outcome
+
+    async def _end(self, source: Source, signs_in: SignsIn, user: str | None, *, ordered_by: str) -> str | StoreError:
+        """Do it, and write it down; an error that is to be expected is returned, not reported as a fault of ours."""
+        try:
+            token = await source.revoke()
+        except StoreError as error:
+            return error
         outcome, detail = NOT_OFFERED, ""
         if token is not None:
             try:
@@ -77,7 +100,7 @@ class SignIns:
                 outcome, detail = FAILED, str(error)
         level: Level = "warning" if outcome == FAILED else "info"
         self.record(
-            level, EventName.SIGNED_OUT, credential, user, detail=detail, ordered_by=ordered_by, outcome=outcome
+            level, EventName.SIGNED_OUT, source.name, user, detail=detail, ordered_by=ordered_by, outcome=outcome
         )
         return outcome
 
@@ -138,4 +161,5 @@ def sign_ins(
         Browsers(seal, clock),
         IdTokens(workshop.endpoint, workshop.runtime),
         workshop.events,
+        workshop.runtime,
     )

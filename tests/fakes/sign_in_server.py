@@ -4,6 +4,7 @@ In a test: `async with SignInServer(clock) as server: url = server.consent(addre
 authorization request; what comes back is where the person's browser is sent. The knobs of `AuthorizationServer` hold.
 """
 
+import asyncio
 import hashlib
 import json
 import secrets
@@ -52,6 +53,9 @@ class SignInServer(AuthorizationServer):
         self.revocations: list[dict[str, str]] = []
         """What `/revoke` was sent."""
         self.revocation_status = 200
+        self.revoking = asyncio.Event()
+        """`/revoke` answers while this is set."""
+        self.revoking.set()
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
@@ -122,6 +126,7 @@ class SignInServer(AuthorizationServer):
 
     async def _take_back(self, request: web.Request) -> web.Response:
         self.revocations.append({name: str(value) for name, value in (await request.post()).items()})
+        await self.revoking.wait()
         return web.Response(status=self.revocation_status)
 
 

@@ -1,5 +1,6 @@
 """A sign-in ends in the browser in which it began, and what it brings counts before anybody is told so."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,6 +11,7 @@ from proxy.stores.base import StoreError
 from proxy.tokens.sources import build_sources
 from proxy.users.browser import USER
 from tests.fakes.sign_in_bench import APP, CALLBACK, OWN, SignInBench, address_of
+from tests.fakes.until import until
 
 
 @pytest.fixture
@@ -77,10 +79,25 @@ async def test_what_the_store_does_not_take_is_not_called_a_success(bench: SignI
 async def test_who_comes_back_twice_at_once_is_let_in_once(bench: SignInBench) -> None:
     browser = bench.browser()
     url = await bench.to_callback(browser)
-    assert (await browser.open(url)).status == 303
-    assert (await browser.open(url)).status == 400
-    assert bench.reasons() == ["state_used"]
+    answers = await asyncio.gather(*(browser.open(url) for _ in range(5)))
+    assert sorted(answer.status for answer in answers) == [303, 400, 400, 400, 400]
+    assert bench.reasons() == ["state_used"] * 4
     assert bench.server.count == 1
+
+
+async def test_who_does_not_wait_for_the_end_is_signed_in_all_the_same(bench: SignInBench) -> None:
+    browser = bench.browser()
+    url = await bench.to_callback(browser)
+    bench.server.hold()
+    impatient = asyncio.create_task(browser.open(url))
+    await until(lambda: bench.server.count)
+    impatient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    bench.server.release()
+    await until(lambda: bench.events.query().events)
+    assert bench.events.query().events[0].event == "signed_in"
+    assert bench.server.is_valid(str(await bench.value("ann")))
 
 
 async def test_a_state_that_nobody_knows_is_no_event(bench: SignInBench) -> None:

@@ -1,5 +1,6 @@
 """Whose source gets what a sign-in brings, and what is told and noted of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +11,7 @@ from proxy.stores.base import StoreError
 from proxy.users.attempts import AttemptError
 from proxy.users.tickets import Ticket, TicketError
 from tests.fakes.sign_in_bench import SignInBench
+from tests.fakes.until import until
 
 TICKET = Ticket("id", "drive", "ann", 0.0)
 
@@ -75,3 +77,26 @@ async def test_a_provider_that_takes_nothing_back_cannot_be_asked_to(bench: Sign
     assert await bench.sign_ins.end("drive", "ann", "ops") == "not_offered"
     assert bench.events.query().events[0].fields == {"outcome": "not_offered", "who": "ops"}
     assert await bench.sign_ins.end("drive", "ann") == "not_offered"
+
+
+async def test_what_is_given_back_is_given_back_in_full_even_if_nobody_waits_for_it(bench: SignInBench) -> None:
+    browser = bench.browser()
+    await browser.open(await bench.to_callback(browser))
+    bench.server.revoking.clear()
+    impatient = asyncio.create_task(bench.sign_ins.end("drive", "ann"))
+    await until(lambda: bench.server.revocations)
+    impatient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    bench.server.revoking.set()
+    await until(lambda: bench.events.query().events[0].event == "signed_out")
+    assert bench.events.query().events[0].fields == {"outcome": "revoked"}
+    assert [one["token_type_hint"] for one in bench.server.revocations] == ["refresh_token", "access_token"]
+
+
+async def test_a_fault_of_ours_on_the_way_is_no_answer(bench: SignInBench) -> None:
+    async def work() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await bench.sign_ins.see_through(work(), "work")
