@@ -31,6 +31,7 @@ from proxy.users.settings import UsersSettings
 from proxy.users.verification import Verifications
 
 PATH: Final = "/.countersign/verify"
+AGAIN: Final = "again"
 
 Prove = Callable[[RequestHead], Awaitable[str | None]]
 """Returns the user whom a call proves to be from; None: it claims nothing. May raise UserUnprovenError."""
@@ -108,7 +109,9 @@ class Verify:
             return verify_page.broken(_sentence(error))
         if "done" in parameters:
             return verify_page.done()
-        return verify_page.entering(view) if "sent" in parameters else verify_page.asking(view)
+        if "sent" not in parameters:
+            return verify_page.asking(view)
+        return verify_page.entering(view, is_another=parameters["sent"] == AGAIN)
 
     async def _take(self, call: Call) -> Answer:
         """Take one of the page's forms."""
@@ -120,18 +123,15 @@ class Verify:
         if not _same(parameters.get("token", ""), view.token):
             return verify_page.broken("This form is not of our page.")
         handle = self._handles.read(view.handle)
-        back = {"handle": view.handle} | ({"return_to": view.return_to} if view.return_to else {})
-        if parameters.get("do") != "check":
-            try:
-                await self._counter.send(call.head.peer, handle)
-            except ProxyError as error:
-                return _with_wait(error, verify_page.asking(view, problem=_advice(error), status=error.status))
-            return redirect(f"verify?{urlencode(back | {'sent': '1'})}")
+        do = parameters.get("do", "")
         try:
-            await self._counter.judge(call.head.peer, handle, parameters.get("code", ""))
+            if do == "check":
+                await self._counter.judge(call.head.peer, handle, parameters.get("code", ""))
+                return redirect(view.return_to or view.link(done="1"))
+            await self._counter.send(call.head.peer, handle)
         except ProxyError as error:
-            return _with_wait(error, verify_page.entering(view, problem=_advice(error), status=error.status))
-        return redirect(view.return_to or f"verify?{urlencode(back | {'done': '1'})}")
+            return _told(error, view, do)
+        return redirect(view.link(sent=AGAIN if do == AGAIN else "1"))
 
     def _view(self, parameters: dict[str, str]) -> verify_page.View:
         text = parameters.get("handle", "")
@@ -156,12 +156,24 @@ def _advice(error: ProxyError) -> str:
         case CodeRefusedError():
             return "This code is wrong, or its time is over. Type the one that came last, or have another one sent."
         case VerificationLimitedError():
-            minutes = math.ceil((error.retry_after or 1.0) / 60)
-            return (
-                f"Too many codes were asked for or tried. Wait {minutes} minute{'s' * (minutes > 1)}, then try again."
-            )
+            return f"Too many codes were asked for or tried. Wait {_time(error.retry_after or 1.0)}, then try again."
         case _:
             return "Codes cannot be sent or checked now. Try again in a moment."
+
+
+def _time(seconds: float) -> str:
+    """Return how long that is in the words of people, rounded up."""
+    count, unit = (math.ceil(seconds), "second") if seconds < 60 else (math.ceil(seconds / 60), "minute")
+    return f"{count} {unit}{'s' * (count > 1)}"
+
+
+def _told(error: ProxyError, view: verify_page.View, do: str) -> Answer:
+    """Return the page that says what went wrong. Who has a code keeps the field for it."""
+    why = _advice(error)
+    if do not in {"check", AGAIN}:
+        return _with_wait(error, verify_page.asking(view, problem=why, status=error.status))
+    is_wrong = isinstance(error, CodeRefusedError)
+    return _with_wait(error, verify_page.entering(view, problem=why, status=error.status, is_wrong=is_wrong))
 
 
 def _with_wait(error: ProxyError, answer: Answer) -> Answer:

@@ -17,7 +17,7 @@ from proxy.core.errors import (
     VerificationRequiredError,
 )
 from proxy.core.message import RequestHead
-from proxy.users.codes import TRIES
+from proxy.users.codes import PAUSE, TRIES
 from proxy.users.handles import LIFETIME, Handle
 from proxy.users.portal import Answer, Call, Portal
 from tests.fakes.code_room import APP, OWN, CodeRoom
@@ -142,7 +142,7 @@ async def test_nobody_is_sent_to_a_page_that_is_not_of_a_configured_origin(room:
 
 async def test_a_get_does_nothing(room: CodeRoom) -> None:
     handle, before = written(room), room.memory.loads
-    for extra in ("", "&sent=1", "&do=send", "&do=check&code=123456", "&done=1"):
+    for extra in ("", "&sent=1", "&sent=again", "&do=send", "&do=check&code=123456", "&done=1"):
         assert (await answered(room, "GET", f"verify?handle={handle}{extra}")).status == 200
     assert (room.mail.connections, room.told(), room.memory.loads) == (0, [], before)
 
@@ -159,6 +159,35 @@ async def test_what_goes_wrong_is_told_on_the_page(room: CodeRoom) -> None:
     await room.mail.stop()
     other = await form(room, written(room, "ben"), "send")
     assert (other.status, b"Codes cannot be sent" in other.body) == (503, True)
+
+
+async def test_who_asks_for_another_code_too_soon_keeps_the_field_for_the_one_they_have(room: CodeRoom) -> None:
+    handle = written(room)
+    await form(room, handle, "send")
+    code = await room.mail.code_for("ann@mail.example")
+    hasty = await form(room, handle, "again", return_to=f"{APP}/x")
+    assert (hasty.status, hasty.headers["Retry-After"]) == (429, "30")
+    assert b"Wait 30 seconds, then try again." in hasty.body
+    assert b'id="code"' in hasty.body
+    assert (await form(room, handle, "check", code=code, return_to=f"{APP}/x")).headers["Location"] == f"{APP}/x"
+
+
+async def test_who_asks_for_another_code_is_told_that_those_before_count_no_more(room: CodeRoom) -> None:
+    handle = written(room)
+    await form(room, handle, "send")
+    await room.clock.advance(seconds=PAUSE)
+    sent = await form(room, handle, "again")
+    assert sent.status == 303
+    assert b"Those before it count no more." in (await answered(room, "GET", sent.headers["Location"])).body
+
+
+async def test_who_asked_for_a_code_in_another_window_can_type_it_here(room: CodeRoom) -> None:
+    handle = written(room)
+    await form(room, handle, "send")
+    hasty = await form(room, handle, "send")
+    assert hasty.status == 429
+    (link,) = re.findall(r'<a href="([^"]*)">I have a code already</a>', hasty.body.decode())
+    assert b'id="code"' in (await answered(room, "GET", unescape(link))).body
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -3,7 +3,9 @@
 import base64
 import hashlib
 import re
+from html import unescape
 from html.parser import HTMLParser
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -15,7 +17,9 @@ PAGES = {
     "asking": asking(VIEW),
     "asking again": asking(VIEW, problem="No.", status=429),
     "entering": entering(VIEW),
-    "entering again": entering(VIEW, problem="No.", status=403),
+    "entering again": entering(VIEW, problem="No.", status=403, is_wrong=True),
+    "entering later": entering(VIEW, problem="Wait.", status=429),
+    "entering another": entering(VIEW, is_another=True),
     "done": done(),
     "broken": broken("No."),
 }
@@ -96,7 +100,24 @@ def test_who_tabs_through_meets_the_field_then_its_button_then_the_other() -> No
         for tag, attributes in Tree(PAGES["entering"]).elements
         if tag == "button" or (tag == "input" and attributes.get("type") != "hidden")
     ]
-    assert order == ["code", "check", "send"]
+    assert order == ["code", "check", "again"]
+
+
+def test_a_field_that_is_not_at_fault_is_not_called_wrong() -> None:
+    for name in ("entering", "entering later", "entering another"):
+        (field,) = [one for one in Tree(PAGES[name]).of("input") if one.get("type") == "text"]
+        assert "aria-invalid" not in field
+    assert [one for one in Tree(PAGES["entering another"]).of("p") if one.get("role") == "status"]
+
+
+def test_who_has_a_code_already_finds_the_field_for_it() -> None:
+    ((href, text),) = re.findall(r'<a href="([^"]*)">([^<]*)</a>', PAGES["asking again"].body.decode())
+    assert text == "I have a code already"
+    path, _, query = unescape(href).partition("?")
+    assert (path, parse_qs(query)) == (
+        "verify",
+        {"handle": ["a-handle"], "return_to": ["https://app.example/x"], "sent": ["1"]},
+    )
 
 
 @pytest.mark.parametrize("name", ["asking", "entering"])
