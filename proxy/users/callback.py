@@ -2,8 +2,8 @@
 
 Theory. Only the browser in which a sign-in began can end it, once, within ten minutes. What it brings counts on every
 replica before the person is told so, and it counts for those, too, who do not wait for that: their code is spent. Where
-the address has no `state`, the provider may have put its answer behind the `#`, which browsers keep to themselves: a
-page with a script hands it over.
+the address has no `state`, or nothing else, the provider may have put its answer behind the `#`, which browsers keep to
+themselves: a page with a script hands it over.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class Callback:
         except ProxyError as error:
             return self._sign_ins.turned_away(error)
         state = parameters.pop("state", "")
-        if call.head.method == "HEAD" or (not state and call.head.method == "GET"):
+        if call.head.method == "HEAD" or (call.head.method == "GET" and not (state and parameters)):
             return login_pages.fragment()
         return await self._sign_ins.see_through(self._end(call, state, parameters), "end a sign-in")
 

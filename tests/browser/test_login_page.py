@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,7 +12,7 @@ from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_verify_page import CONTRAST
 from tests.providers.clients import USER, Identities
-from tests.providers.sign_in_world import SignInWorld, by_steps, drive, signing_in
+from tests.providers.sign_in_world import SignInWorld, WebProvider, by_steps, drive, signing_in
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package")]
 
@@ -24,7 +24,11 @@ OURS: Final = "The Drive of Example"
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SignInWorld]:
     async with signing_in(
         Identities(tmp_path_factory.mktemp("identities")),
-        lambda provider: {"drive": drive(provider, service=OURS), "steps": by_steps(provider)},
+        lambda provider: {
+            "drive": drive(provider, service=OURS),
+            "steps": by_steps(provider),
+            "stateless": stateless(provider),
+        },
         expected_errors=("invalid_grant",),
     ) as world:
         yield world
@@ -36,6 +40,13 @@ async def page(context: BrowserContext) -> Page:
     page = await context.new_page()
     await page.route("https://**", lambda route: route.abort())
     return page
+
+
+def stateless(provider: WebProvider) -> dict[str, Any]:
+    """Return a workflow for a service that knows no `state`, so that ours stands in the address to come back to."""
+    address = provider.at.issuer + '/stateless?back={{ REDIRECT_URI + "?state=" + STATE }}'
+    steps = [{"name": "consent", "browser": {"url": address}}]
+    return {"kind": "workflow", "per_user": True, "steps": steps, "allow_plain_http": True}
 
 
 async def pass_provider(page: Page) -> None:
@@ -75,6 +86,19 @@ async def test_an_answer_behind_the_hash_is_handed_over_and_leaves_the_address(w
     assert any("#" in url for url in seen)
     assert "code" not in page.url
     assert (await world.ask("ben", "steps"))[0] == 200
+
+
+async def test_a_service_that_hands_on_no_state_may_answer_behind_the_hash(world: SignInWorld, page: Page) -> None:
+    async def send_back(route: Route) -> None:
+        back = parse_qs(urlsplit(route.request.url).query)["back"][0]
+        await route.fulfill(status=302, headers={"Location": f"{back}#access_token=t0ken&expires_in=300"})
+
+    await page.route(f"{world.provider.at.issuer}/stateless?**", send_back)
+    await page.goto(await world.invitation("bob", "stateless"))
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.get_by_role("heading", name="You are signed in")).to_be_visible()
+    assert "#" not in page.url
+    assert [event["event"] for event in await world.events("stateless")] == ["signed_in"]
 
 
 async def test_keys_alone_lead_to_the_provider(world: SignInWorld, page: Page) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
@@ -122,6 +122,16 @@ async def test_what_stands_behind_the_hash_is_handed_over_by_a_page(bench: SignI
     assert await bench.value("ann")
     with pytest.raises(RequestInvalidError):
         await browser.send(CALLBACK, said, Origin="https://evil.example")
+
+
+async def test_the_state_may_stand_before_the_hash_and_the_answer_behind_it(bench: SignInBench) -> None:
+    browser = bench.browser()
+    url = await bench.to_callback(browser)
+    said = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    page = await browser.open(f"{CALLBACK}?{urlencode({'state': said['state']})}")
+    assert (page.status, "location.hash" in page.body.decode()) == (200, True)
+    assert (await browser.send(CALLBACK, said)).status == 200
+    assert await bench.value("ann")
 
 
 async def test_to_look_at_an_answer_does_not_use_it_up(bench: SignInBench) -> None:
