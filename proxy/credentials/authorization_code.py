@@ -27,6 +27,7 @@ from proxy.core.token import Token
 from proxy.credentials.assertion import Occasion
 from proxy.credentials.client_auth import ClientId
 from proxy.credentials.discovery import Place
+from proxy.credentials.fitting import lacking
 from proxy.credentials.grant_reply import ID_TOKEN, REFRESH_TOKEN
 from proxy.credentials.oauth2 import OURS, OAuth2, OAuth2Settings
 from proxy.credentials.parameters import RESOURCE_CHECKED, ParameterName, Values, rendered, written
@@ -155,6 +156,7 @@ class AuthorizationCode(OAuth2, SignsIn):
 
     async def begin(self, errand: Errand) -> Departure:
         """Return the address of an authorization request (RFC 6749 §4.1.1)."""
+        self._see_that_all_is_known()
         settings, place = self._grant, await self._places.find()
         if not place.authorization_url:
             detail = "the metadata of the issuer name no `authorization_endpoint` that could be used"
@@ -178,6 +180,7 @@ class AuthorizationCode(OAuth2, SignsIn):
 
     async def arrive(self, errand: Errand, kept: Mapping[str, Secret], parameters: Mapping[str, str]) -> Arrival:
         """Exchange the code for tokens (RFC 6749 §4.1.3)."""
+        self._see_that_all_is_known()
         place = await self._places.find()
         code = check_answer(parameters, place, shared=not self.own_callback)
         token, said = _parted(await self._redeem(code, errand, kept[_VERIFIER]))
@@ -188,6 +191,12 @@ class AuthorizationCode(OAuth2, SignsIn):
             raise SignInError("wrong_id_token", "The service does not say who has signed in.", detail=detail)
         tls = self._grant.tls
         return Arrival(token, IdToken(said, place.issuer, self._grant.client_id, kept[_NONCE], place.jwks_url, tls))
+
+    def _see_that_all_is_known(self) -> None:
+        """See that nobody is asked in words that still have gaps. Raises SignInError: they have."""
+        if (name := self.settings.undefined) is not None:
+            sentence = "Something is not known of you that the service has to be told. Tell whoever sent you here."
+            raise SignInError("misconfigured", sentence, detail=str(lacking(name)))
 
     async def _redeem(self, code: str, errand: Errand, verifier: Secret) -> Token:
         """Exchange the code, once; sent again is only what the provider has not heeded."""

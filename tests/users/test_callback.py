@@ -148,6 +148,15 @@ async def test_an_answer_at_another_address_than_its_own_is_refused(bench: SignI
     assert bench.reasons() == ["wrong_issuer"]
 
 
+async def test_who_lacks_a_variable_by_now_brings_nothing(bench: SignInBench) -> None:
+    browser = bench.browser()
+    url = await bench.to_callback(browser)
+    asking = bench.settings(parameters={"login_hint": "{{ USER_EMAIL }}"})
+    bench.sources = await build_sources({"drive": asking}, bench.workshop, bench.sources)
+    answer = await browser.open(url)
+    assert (answer.status, bench.reasons(), bench.server.count) == (400, ["misconfigured"], 0)
+
+
 async def test_a_credential_that_is_gone_meanwhile_gets_nothing(bench: SignInBench) -> None:
     browser = bench.browser()
     url = await bench.to_callback(browser)

@@ -6,9 +6,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from proxy.core.errors import LoginRequiredError, RequestInvalidError
+from proxy.core.secret import Secret
 from proxy.credentials.sign_in import login_required
 from proxy.stores.base import StoreError
+from proxy.tokens.sources import build_sources
 from proxy.users.browser import BROWSER, USER
+from proxy.users.portal import Answer
 from proxy.users.registry import User
 from proxy.users.tickets import LIFETIME
 from tests.fakes.sign_in_bench import APP, CALLBACK, OWN, SignInBench, address_of, fields_of
@@ -18,6 +21,12 @@ from tests.fakes.sign_in_bench import APP, CALLBACK, OWN, SignInBench, address_o
 async def bench() -> AsyncIterator[SignInBench]:
     async with SignInBench() as bench:
         yield bench
+
+
+async def begun(bench: SignInBench, user: str) -> Answer:
+    """Return the answer that sends a user to the provider."""
+    browser, link = bench.browser(), bench.link(user)
+    return await browser.send(link, fields_of(await browser.open(link)))
 
 
 async def test_a_link_leads_to_a_question_and_the_question_to_the_provider(bench: SignInBench) -> None:
@@ -93,6 +102,21 @@ async def test_a_provider_that_is_away_uses_no_link_up(bench: SignInBench) -> No
     assert f"{APP}/x" in answer.body.decode()
     bench.server.knobs.metadata_status = 200
     assert (await browser.send(link, fields)).status == 200
+
+
+async def test_who_lacks_a_variable_that_the_provider_is_told_is_sent_nowhere(bench: SignInBench) -> None:
+    settings = bench.settings(parameters={"login_hint": "{{ USER_EMAIL }}", "tenant": ["{{ TENANT }}"]})
+    bench.sources = await build_sources({"drive": settings}, bench.workshop, bench.sources)
+    browser, link = bench.browser(), bench.link("ann")
+    answer = await browser.send(link, fields_of(await browser.open(link)))
+    assert (answer.status, "not known of you" in answer.body.decode()) == (400, True)
+    event = bench.events.query().events[0]
+    assert (event.event, event.reason) == ("sign_in_refused", "misconfigured")
+    assert "the variable USER_EMAIL has no value for this user" in str(event.detail)
+    known = User("ben", "ben@mail.example", variables={"TENANT": Secret("acme")})
+    await bench.registry.keep(known)
+    bench.server.consent(address_of(await begun(bench, "ben")))
+    assert bench.server.asked[-1].items() >= {("login_hint", "ben@mail.example"), ("tenant", "acme")}
 
 
 async def test_what_cannot_be_kept_does_not_begin(bench: SignInBench) -> None:
