@@ -1,7 +1,7 @@
 """Processes that are there within milliseconds: forked from one that has imported everything and done nothing else.
 
-`FORKS` is that one, for whoever has a function to run. `fork` runs the proxy in a process of its own, and what it
-returns is used as a process that asyncio started.
+`FORKS` is that one (`preloaded.py`), for whoever has a function to run. `fork` runs the proxy in a process of its own,
+and what it returns is used as a process that asyncio started.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 FORKS: Final = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["pytest", "proxy.process", "tests.fakes.database_processes"])
+FORKS.set_forkserver_preload(["pytest", "proxy.process", "tests.fakes.database_processes", "tests.fakes.preloaded"])
 
 
 class Forked:
