@@ -79,6 +79,14 @@ class Replacer:
         Raises:
             ProxyError: none departs, or this one brings none; says why.
         """
+        try:
+            return await self._awaited(trigger)
+        except ProxyError as error:
+            if self._credential.settings.per_user:  # others have tokens of their own: for them the route is as it was
+                error.counts = False
+            raise
+
+    async def _awaited(self, trigger: Trigger) -> Held:
         if (task := self.task) is None:
             if (lack := self._lack()) is not None:
                 return await self._brought(lack, trigger)

@@ -60,7 +60,9 @@ async def world() -> AsyncIterator[World]:
     async with (
         TokenServer() as issuer,
         Httpbin() as api,
-        Swift(CONFIG.format(secret=SECRET, issuer=issuer.url, api=api.port)) as proxy,
+        Swift(
+            CONFIG.format(secret=SECRET, issuer=issuer.url, api=api.port), expected_errors=("provider_4xx",)
+        ) as proxy,
         aiohttp.ClientSession(f"http://127.0.0.1:{proxy.port}") as session,
     ):
         yield World(proxy, issuer, session)
@@ -104,6 +106,16 @@ async def test_a_users_token_that_is_refused_is_renewed_for_them_alone(world: Wo
     async with world.session.get("/own/status/401", headers=proven("dan")) as answer:
         assert answer.status == 401  # of the API, which refuses the new one too
     assert world.asked_for("dan", "fay") == ["dan", "fay", "dan"]
+
+
+async def test_a_user_for_whom_none_can_be_had_keeps_nobody_else_from_the_api(world: World) -> None:
+    assert (await world.ask("ian"))[0] == 200
+    world.issuer.knobs.status, world.issuer.knobs.failures = 401, 1  # for the next to come, alone
+    answers = await asyncio.gather(*(world.ask("eve") for _ in range(200)))  # more than all who were served before
+    assert {(status, answer["reason"]) for status, answer in answers} == {(502, "provider_4xx")}
+    assert world.asked_for("eve") == ["eve"]
+    assert (await world.ask("ian"))[0] == 200
+    assert (await world.ask("joe"))[0] == 200
 
 
 async def test_users_beyond_those_remembered_find_their_tokens_again(world: World) -> None:

@@ -22,6 +22,7 @@ class ScriptedCredential(Credential):
 
     def __init__(self, clock: Clock, *, lifetime: float | None = 300.0) -> None:
         self._clock = clock
+        self.settings = CredentialSettings(kind="scripted")
         self.lifetime = lifetime
         """Seconds that the next tokens live; None: for ever."""
         self.always: Exception | None = None

@@ -5,9 +5,17 @@ from math import inf
 
 import pytest
 
-from proxy.core.errors import FetchError, LoginRequiredError, ProxyError, Reason, TokenUnavailableError
+from proxy.core.errors import (
+    CircuitOpenError,
+    FetchError,
+    LoginRequiredError,
+    ProxyError,
+    Reason,
+    TokenUnavailableError,
+)
 from proxy.core.secret import Secret
 from proxy.core.token import Token
+from proxy.credentials.base import CredentialSettings
 from proxy.tokens.outcome import Trigger
 from tests.fakes.token_room import TokenRoom, permanent, transient, value
 
@@ -43,6 +51,19 @@ async def test_none_departs_while_the_last_failure_stands_and_behind_requests_th
     assert room.counts.negative == 1
     assert room.source._replacer.behind() == pytest.approx(7.0)
     assert room.credential.count == 1
+
+
+@pytest.mark.parametrize("per_user", [False, True])
+async def test_what_fails_for_one_user_says_nothing_of_the_way_of_the_others(room: TokenRoom, per_user: bool) -> None:
+    room.credential.settings = CredentialSettings(kind="scripted", per_user=per_user)
+    room.credential.always = transient()
+    errors: list[ProxyError] = []
+    for trigger in (Trigger.FIRST, *[Trigger.FORCED] * 4, Trigger.FIRST):  # the last one meets an open circuit
+        with pytest.raises(ProxyError) as caught:
+            await room.source._replacer.wait(trigger)
+        errors.append(caught.value)
+    assert {type(error) for error in errors} == {TokenUnavailableError, CircuitOpenError}
+    assert {error.counts for error in errors} == {not per_user}
 
 
 async def test_a_mistake_of_ours_is_remembered_as_a_failure_and_reported(room: TokenRoom) -> None:
