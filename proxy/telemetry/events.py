@@ -102,9 +102,9 @@ class EventName(StrEnum):
     """No code was sent to the `user`. `reason`: `mail_server` (`detail` says more; told once in ten minutes),
     `no_address`, or `address_limited`: too many went to that address within the hour."""
     VERIFICATION_REFUSED = "verification_refused"
-    """Somebody tried a wrong code for the `user`, or one whose time was over."""
+    """Somebody tried a wrong code for the `user`, or one whose time was over; it came from `peer`."""
     VERIFICATION_LIMITED = "verification_limited"
-    """Too many codes were asked for or tried for the `user`, or from one address; told once in ten minutes."""
+    """Too many codes were asked for or tried for the `user`, or from `peer`; told once in ten minutes for each user."""
     VERIFIED = "verified"
     """The `user` has shown that they read their mailbox, for the `scope`."""
     WEBHOOK_FAILED = "webhook_failed"

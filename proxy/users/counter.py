@@ -57,7 +57,7 @@ class Counter:
             await self._verifications.check_limits(handle)
             line = await self._mailer.open()
         except VerificationLimitedError as error:
-            self._limited(handle, error)
+            self._limited(peer, handle, error)
         except MailError as error:
             self._sent(handle, error)
             raise DependencyUnavailableError("no code can be sent now", retry_after=5.0) from None
@@ -65,7 +65,7 @@ class Counter:
             issued = await self._verifications.issue(handle)
         except VerificationLimitedError as error:
             self._mailer.post(line, None, _nothing)
-            self._limited(handle, error)
+            self._limited(peer, handle, error)
         except BaseException:
             self._mailer.post(line, None, _nothing)
             raise
@@ -108,10 +108,10 @@ class Counter:
             self._heed(peer)
             await self._verifications.check(handle, "".join(code[:_LONGEST_CODE].split()))
         except VerificationLimitedError as error:
-            self._limited(handle, error)
+            self._limited(peer, handle, error)
         except CodeRefusedError:
             self._metrics.verifications("refused")
-            self._record("warning", EventName.VERIFICATION_REFUSED, handle)
+            self._record("warning", EventName.VERIFICATION_REFUSED, handle, peer=peer)
             raise
         self._metrics.verifications("verified")
         self._record("info", EventName.VERIFIED, handle)
@@ -122,17 +122,24 @@ class Counter:
         if wait:
             raise VerificationLimitedError("too many calls come from this address", retry_after=wait)
 
-    def _limited(self, handle: Handle, error: VerificationLimitedError) -> NoReturn:
+    def _limited(self, peer: str, handle: Handle, error: VerificationLimitedError) -> NoReturn:
         self._metrics.verifications("limited")
         if not self._tellings.wait(handle.user, self._clock.monotonic()):
-            self._record("warning", EventName.VERIFICATION_LIMITED, handle, detail=error.detail)
+            self._record("warning", EventName.VERIFICATION_LIMITED, handle, detail=error.detail, peer=peer)
         raise error
 
     def _record(
-        self, level: Level, event: EventName, handle: Handle, *, reason: str | None = None, detail: str = ""
+        self,
+        level: Level,
+        event: EventName,
+        handle: Handle,
+        *,
+        reason: str | None = None,
+        detail: str = "",
+        **fields: str,
     ) -> None:
         user = self._verifications.pseudonym(handle.user)
-        self._events.record(level, event, user=user, reason=reason, detail=detail, scope=handle.scope)
+        self._events.record(level, event, user=user, reason=reason, detail=detail, scope=handle.scope, **fields)
 
 
 def _nothing(error: MailError | None) -> None:

@@ -211,6 +211,12 @@ async def test_what_happened_is_told_by_pseudonym_and_counted(world: World) -> N
     await world.check(handle, code)
     await world.start(await world.handle(user, "other"))
     await told_of(world, user, "verification_sent", "verification_refused", "verified", "verification_limited")
+    pseudonym = world.registry.pseudonym(user)
+    asked = [line for line in world.proxies[0].log_lines if (line["event"], line.get("user")) == ("request", pseudonym)]
+    assert {(line["route"], line["status"], line["reason"]) for line in asked} >= {
+        ("billing", 403, "verification-required"),
+        ("other", 403, "verification-required"),
+    }
     metrics = await world.proxies[0].metrics()
     for outcome in ("sent", "verified", "refused", "limited"):
         assert metrics.of("countersign_verifications_total", outcome=outcome) >= 1

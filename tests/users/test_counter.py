@@ -51,6 +51,8 @@ async def test_a_wrong_code_is_told_and_then_the_limit_once(room: CodeRoom) -> N
         with pytest.raises(VerificationLimitedError):
             await room.counter.send(PEER, ANN)
     assert room.told() == [("verification_refused", None)] * TRIES + [("verification_limited", None)]
+    told_of = [event.fields for event in room.events.query().events]
+    assert told_of == [{"scope": "route/billing", "peer": PEER}] * (TRIES + 1)
     assert room.counted() == {"refused": TRIES, "limited": 6}
     assert room.mail.connections == 0  # nobody calls the mail server for what is refused anyway
 
