@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+import orjson
+
 from proxy.core.errors import ProxyError, RequestInvalidError, RouteNotFoundError
 from proxy.core.message import RequestHead
 
@@ -63,8 +65,8 @@ class Call:
         if media_type != "application/json":  # a form of any page can be posted here without asking; this cannot
             raise RequestInvalidError("send JSON, with Content-Type: application/json")
         try:
-            document = json.loads(self.body)
-        except (ValueError, RecursionError):
+            document = orjson.loads(self.body)  # strict: what is no Unicode could be neither written nor hashed later
+        except ValueError:
             document = None
         if not isinstance(document, dict):
             raise RequestInvalidError("the body is no JSON object")

@@ -130,6 +130,9 @@ def test_json_is_read_when_it_says_that_it_is_json() -> None:
         (b"[]", {"Content_Type": "application/json"}),
         (b"{", {"Content_Type": "application/json"}),
         (b"\xff", {"Content_Type": "application/json"}),
+        (rb'{"user_id": "\ud800"}', {"Content_Type": "application/json"}),
+        (rb'{"auth_tokens": {"\udfff": "x"}}', {"Content_Type": "application/json"}),
+        (b'{"a": NaN}', {"Content_Type": "application/json"}),
         (b"[" * 9_000, {"Content_Type": "application/json"}),
     ],
 )
