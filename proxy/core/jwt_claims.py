@@ -21,6 +21,8 @@ LEEWAY: Final = 30.0
 """Seconds by which the issuer's clock and ours may differ."""
 LONGEST: Final = 16 * 1024
 """Characters."""
+_LAST_SECOND: Final = 253_402_300_799
+"""The year 9999 ends. What lies beyond can be told nobody, and was written in milliseconds, as JavaScript counts."""
 _FAMILIES: Final = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 """The type of key that an algorithm needs, by its first letters."""
 _UNCHECKED: "Final[Options]" = {
@@ -221,6 +223,6 @@ def check_times(claims: Mapping[str, Any], now: float) -> None:
 def _date(claims: Mapping[str, Any], name: str) -> float | None:
     if (value := claims.get(name)) is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LAST_SECOND:
         raise ClaimsError(f"its `{name}` is no date")
     return float(value)

@@ -53,6 +53,10 @@ def verified(token: str, *keys: dict[str, Any], expected: Expected = EXPECTED) -
     return verify(token, known.find(read_header(token)), expected, NOW)
 
 
+def test_the_last_second_of_the_year_9999_is_a_date() -> None:
+    assert verified(signed(exp=253_402_300_799))["sub"] == "ann"
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_what_the_issuers_key_signed_counts(algorithm: str) -> None:
     assert verified(signed(algorithm), public(algorithm))["sub"] == "ann"
@@ -105,6 +109,8 @@ def with_hmac_of_the_public_key() -> str:
         (signed(exp=None), "does not say when it expires"),
         (signed(exp="soon"), "is no date"),
         (signed(exp=True), "is no date"),
+        (signed(exp=999_999_999_999), "is no date"),
+        (signed(exp=int(NOW * 1000)), "is no date"),
         (signed(nbf=NOW + 31), "not valid yet"),
         (signed(iat=NOW + 31), "not valid yet"),
         (signed(headers={"crit": ["x"], "x": 1}), "not a signed JWT"),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from proxy.core.errors import ProxyError, UserUnprovenError
+from proxy.core.errors import ProxyError, UserTokenRefusedError, UserUnprovenError
 from proxy.core.seal import Seal
 from proxy.core.secret import Secret
 from proxy.stores.documents import Documents
@@ -61,6 +61,15 @@ async def test_a_page_pushes_tokens_and_learns_when_they_end(page: Page, here: P
     assert token not in answer.body.decode()
     assert answer.headers["Access-Control-Allow-Origin"] == APP
     assert await here.used(person=page.registry.person("ann")) == token
+
+
+async def test_a_token_that_never_ends_in_effect_is_told_when_it_does_and_one_past_all_dates_is_refused(
+    page: Page, here: PushRoom
+) -> None:
+    answer = await page.push(proven(crm=here.token(exp=253_402_300_799)))
+    assert json.loads(answer.body)["auth_tokens"]["crm"]["expires_at"] == "9999-12-31T23:59:59+00:00"
+    with pytest.raises(UserTokenRefusedError, match="`exp` is no date"):
+        await page.push(proven(crm=here.token(exp=999_999_999_999)))
 
 
 async def test_a_push_without_tokens_proves_who_the_user_is(page: Page) -> None:
