@@ -55,7 +55,7 @@ class Attempt:
     def written(self, browser: str) -> dict[str, Any]:
         """Return the attempt as a document."""
         return {
-            "browser": _mark(browser),
+            "browser": hashed(browser),
             "credential": self.credential,
             "user": self.user,
             "redirect_uri": self.redirect_uri,
@@ -75,6 +75,11 @@ class Attempts:
         """Expect that browser back with that state. May raise StoreError."""
         await self._documents.change(_place(state), lambda _: attempt.written(browser), ttl=LIFETIME)
 
+    async def is_open(self, state: str) -> bool:
+        """Tell whether somebody is still expected back. May raise StoreError."""
+        document = await self._documents.read(_place(state))
+        return document is not None and "over" not in document
+
     async def take(self, state: str, browser: str | None) -> Attempt:
         """Return the attempt, which is over now.
 
@@ -91,7 +96,7 @@ class Attempts:
                 sentence = "This sign-in is over already."
                 raise AttemptError("state_used", sentence, document["credential"], document["user"])
             attempt = Attempt.read(document)
-            if browser is None or not hmac.compare_digest(_mark(browser), document["browser"]):
+            if browser is None or not hmac.compare_digest(hashed(browser), document["browser"]):
                 sentence = "This sign-in was begun in another browser."
                 raise AttemptError("other_browser", sentence, attempt.credential, attempt.user)
             found[:] = [attempt]
@@ -107,8 +112,9 @@ def new_state() -> str:
 
 
 def _place(state: str) -> str:
-    return f"sign-in/{_mark(state)}"
+    return f"sign-in/{hashed(state)}"
 
 
-def _mark(text: str) -> str:
+def hashed(text: str) -> str:
+    """Return what is kept of a text that only somebody else has to know."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -22,7 +22,7 @@ from proxy.users.registry import User
 from proxy.users.return_to import checked
 from proxy.users.settings import UsersSettings
 from proxy.users.sign_ins import SignIns
-from proxy.users.tickets import Ticket, TicketError
+from proxy.users.tickets import Ticket, TicketError, Way, used_before
 
 LOGIN: Final = "login/"
 
@@ -85,19 +85,39 @@ class Login:
         sign_ins, credential, user = self._sign_ins, ticket.credential, ticket.user
         try:
             _, signs_in = await sign_ins.source(credential, user)
-            errand = Errand(new_state(), self._redirect_uri(credential, signs_in))
-            departure = await signs_in.begin(errand)
-            await sign_ins.tickets.use(ticket)
-            attempt = Attempt(credential, user, errand.redirect_uri, return_to, ticket.ordered_by, departure.kept)
-            await sign_ins.attempts.keep(errand.state, attempt, mark)
+            way = await self._begun(ticket, mark) or await self._anew(ticket, mark, return_to, signs_in)
         except (TicketError, ProxyError) as error:
             return sign_ins.turned_away(error)
         except (SignInError, FetchError, StoreError) as error:
             return sign_ins.failed(error, credential, user, return_to)
         cookie = sign_ins.browsers.marked(mark)
         if by_form:
-            return login_pages.leaving(signs_in.service, departure.address).with_cookies(cookie)
-        return redirect(departure.address, cookies=(cookie,))
+            return login_pages.leaving(signs_in.service, way.address).with_cookies(cookie)
+        return redirect(way.address, cookies=(cookie,))
+
+    async def _begun(self, ticket: Ticket, mark: str) -> Way | None:
+        """Return what this browser has begun with the ticket, as long as it is not over: people go back, and on again.
+
+        Nobody is asked for anything on behalf of whoever comes with a ticket that is used up.
+
+        Raises:
+            TicketError: it is used up.
+            StoreError: nobody knows.
+        """
+        way = await self._sign_ins.tickets.begun(ticket, mark)
+        if way is not None and not await self._sign_ins.attempts.is_open(way.state):
+            raise used_before(ticket)
+        return way
+
+    async def _anew(self, ticket: Ticket, mark: str, return_to: str, signs_in: SignsIn) -> Way:
+        """Begin it. Raises what `_begun`, `SignsIn.begin` and the store do."""
+        errand = Errand(new_state(), self._redirect_uri(ticket.credential, signs_in))
+        departure = await signs_in.begin(errand)
+        attempt = Attempt(
+            ticket.credential, ticket.user, errand.redirect_uri, return_to, ticket.ordered_by, departure.kept
+        )
+        await self._sign_ins.attempts.keep(errand.state, attempt, mark)
+        return await self._sign_ins.tickets.use(ticket, mark, Way(errand.state, departure.address))
 
     def _read(self, call: Call) -> tuple[Ticket, str]:
         parameters = call.parameters()

@@ -69,6 +69,15 @@ async def test_it_is_forgotten_after_ten_minutes(desk: Desk) -> None:
     assert (await desk.refused("st4te", "b1")).reason == "state_unknown"
 
 
+async def test_somebody_is_expected_back_until_they_come_or_their_time_is_up(desk: Desk) -> None:
+    for state in ("one", "two"):
+        await desk.attempts.keep(state, ATTEMPT, "b1")
+    await desk.attempts.take("one", "b1")
+    assert [await desk.attempts.is_open(state) for state in ("one", "two", "three")] == [False, True, False]
+    await desk.clock.advance(seconds=LIFETIME + 1)
+    assert not await desk.attempts.is_open("two")
+
+
 async def test_of_many_who_come_back_at_once_one_is_let_in(desk: Desk) -> None:
     await desk.attempts.keep("st4te", ATTEMPT, "b1")
     outcomes = await asyncio.gather(*(desk.attempts.take("st4te", "b1") for _ in range(5)), return_exceptions=True)

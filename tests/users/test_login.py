@@ -1,5 +1,6 @@
 """A sign-in begins when its user says so, in their own browser, with a link that works once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -91,6 +92,36 @@ async def test_a_form_without_our_word_in_that_browser_begins_nothing(bench: Sig
     assert bench.reasons() == ["other_browser"] * 4
     with pytest.raises(RequestInvalidError):
         await browser.send(link, fields, Origin="https://evil.example")
+
+
+async def test_who_goes_back_goes_on_with_the_same_sign_in_until_it_is_over(bench: SignInBench) -> None:
+    browser, link = bench.browser(), bench.link("ann")
+    fields = fields_of(await browser.open(link))
+    first, second = [await browser.send(link, fields) for _ in range(2)]
+    assert (second.status, address_of(second)) == (200, address_of(first))
+    assert (await browser.open(bench.server.consent(address_of(second)))).status == 303
+    for answer in (await browser.send(link, fields), await browser.open(link)):  # known by now, and not asked
+        assert (answer.status, "used before" in answer.body.decode()) == (400, True)
+    assert bench.reasons() == ["ticket_used"] * 2
+
+
+async def test_a_link_that_another_browser_has_used_leads_nowhere_and_asks_nobody(bench: SignInBench) -> None:
+    one, other, link = bench.browser(), bench.browser(), bench.link("ann")
+    forms = [fields_of(await browser.open(link)) for browser in (one, other)]
+    assert (await one.send(link, forms[0])).status == 200
+    bench.server.knobs.metadata_status = 404  # who is refused before that does not meet it
+    bench.sources = await build_sources({"drive": bench.settings(service="New")}, bench.workshop, bench.sources)
+    answer = await other.send(link, forms[1])
+    assert (answer.status, "used before" in answer.body.decode()) == (400, True)
+    assert bench.reasons() == ["ticket_used"]
+
+
+async def test_who_sends_the_form_many_times_at_once_is_led_one_way(bench: SignInBench) -> None:
+    browser, link = bench.browser(), bench.link("ann")
+    fields = fields_of(await browser.open(link))
+    answers = await asyncio.gather(*(browser.send(link, fields) for _ in range(5)))
+    assert len({address_of(answer) for answer in answers}) == 1
+    assert (await browser.open(bench.server.consent(address_of(answers[0])))).status == 303
 
 
 async def test_a_provider_that_is_away_uses_no_link_up(bench: SignInBench) -> None:

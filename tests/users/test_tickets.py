@@ -9,7 +9,7 @@ from proxy.core.seal import Seal
 from proxy.net.runtime import Runtime
 from proxy.stores.documents import Documents
 from proxy.stores.memory import Memory, MemorySettings
-from proxy.users.tickets import LIFETIME, TicketError, Tickets
+from proxy.users.tickets import LIFETIME, Ticket, TicketError, Tickets, Way
 from tests.fakes.clock import FakeClock
 
 
@@ -67,12 +67,48 @@ async def test_a_ticket_of_another_credential_or_another_fleet_is_none(desk: Des
     assert refused(desk, other.issue("drive", "ann")) == "ticket_invalid"
 
 
-async def test_a_ticket_is_used_once_even_by_many_at_once(desk: Desk) -> None:
-    ticket = desk.tickets.read(desk.tickets.issue("drive", "ann"), "drive")
-    outcomes = await asyncio.gather(*(desk.tickets.use(ticket) for _ in range(5)), return_exceptions=True)
-    assert outcomes.count(None) == 1
+def ticket_of(desk: Desk) -> Ticket:
+    return desk.tickets.read(desk.tickets.issue("drive", "ann"), "drive")
+
+
+async def test_a_ticket_is_used_by_one_browser_even_if_many_come_at_once(desk: Desk) -> None:
+    ticket = ticket_of(desk)
+    outcomes = await asyncio.gather(
+        *(desk.tickets.use(ticket, browser, Way(browser, "")) for browser in "abcde"), return_exceptions=True
+    )
+    assert sum(isinstance(outcome, Way) for outcome in outcomes) == 1
     assert {error.reason for error in outcomes if isinstance(error, TicketError)} == {"ticket_used"}
-    await desk.tickets.use(desk.tickets.read(desk.tickets.issue("drive", "ann"), "drive"))
+    await desk.tickets.use(ticket_of(desk), "a", Way("s", "https://provider.example/"))
+
+
+async def test_a_ticket_leads_one_browser_to_one_sign_in_however_often_it_comes(desk: Desk) -> None:
+    ticket, other = ticket_of(desk), ticket_of(desk)
+    assert await desk.tickets.begun(ticket, "a") is None
+    ways = await asyncio.gather(*(desk.tickets.use(ticket, "a", Way(state, f"to-{state}")) for state in "stuvw"))
+    assert len(set(ways)) == 1
+    assert await desk.tickets.begun(ticket, "a") == ways[0]
+    for browser in ("b", ""):
+        with pytest.raises(TicketError) as caught:
+            await desk.tickets.begun(ticket, browser)
+        assert (caught.value.reason, caught.value.ticket) == ("ticket_used", ticket)
+    assert await desk.tickets.begun(other, "a") is None
+
+
+async def test_nothing_of_the_way_is_printed(desk: Desk) -> None:
+    way = await desk.tickets.use(ticket_of(desk), "a", Way("the-state", "https://provider.example/?state=the-state"))
+    assert "state=" not in repr(way)
+
+
+async def test_that_a_ticket_was_used_is_known_for_as_long_as_any_replica_takes_it(desk: Desk) -> None:
+    ahead = FakeClock(desk.clock.now() + LIFETIME)
+    issued = Tickets(desk.tickets._documents, desk.tickets._seal, ahead).issue("drive", "ann")
+    ticket = desk.tickets.read(issued, "drive")
+    await desk.tickets.use(ticket, "a", Way("s", "https://provider.example/"))
+    await desk.clock.advance(seconds=2 * LIFETIME - 1)
+    with pytest.raises(TicketError):
+        await desk.tickets.use(desk.tickets.read(issued, "drive"), "b", Way("t", "https://provider.example/"))
+    await desk.clock.advance(seconds=1)
+    assert refused(desk, issued) == "ticket_expired"
 
 
 async def test_a_form_belongs_to_one_ticket_in_one_browser(desk: Desk) -> None:
