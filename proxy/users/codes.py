@@ -57,8 +57,8 @@ class Coder:
         return self._hmac("code", user, scope, address, code)
 
     def address(self, email: str) -> str:
-        """Return what is kept of an e-mail address."""
-        return self._hmac("address", email.casefold())
+        """Return what is kept of an e-mail address; capitals make no difference in ASCII, and all else does."""
+        return self._hmac("address", email.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass"))
 
     def _hmac(self, *texts: str) -> str:
         return hmac.digest(self._key, json.dumps(texts).encode(), "sha256").hex()

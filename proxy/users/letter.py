@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from email.utils import formatdate, make_msgid
 from html import escape
 from typing import Annotated, Final
@@ -18,7 +18,12 @@ from proxy.core.secret import Secret
 from proxy.core.settings import Settings
 from proxy.core.template import Template
 
-_ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_BEYOND: Final = "\x80-\U0010ffff"
+"""What addresses may have besides ASCII (RFC 6531 §3.3), as far as it can be seen."""
+_LABEL: Final = rf"[A-Za-z0-9{_BEYOND}](?:[A-Za-z0-9{_BEYOND}-]*[A-Za-z0-9{_BEYOND}])?"
+_ADDRESS: Final = re.compile(rf"([A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~{_BEYOND}-]+)@({_LABEL}(?:\.{_LABEL})*)")
+_LONGEST: Final = 64, 253
+"""Bytes of what stands before the `@` and behind it (RFC 5321 §4.5.3.1)."""
 _SENDER: Final = re.compile(r"(?:(?P<name>[^<>\"\\\x00-\x1f\x7f]{1,100})<(?P<inner>[^<>]+)>|(?P<bare>[^<>\s]+))")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 KNOWN: Final = frozenset({"CODE", "SCOPE", "MINUTES", "USER_NAME"})
@@ -26,13 +31,16 @@ LONGEST_SUBJECT: Final = 200
 
 
 def is_address(text: str) -> bool:
-    """Whether mail can be sent there. Quoted local parts and non-ASCII addresses are refused."""
-    return _ADDRESS.fullmatch(text) is not None
+    """Whether mail can be sent there, if the server takes it. Quoted local parts are refused, and what is not seen."""
+    found = _ADDRESS.fullmatch(text)
+    if found is None or not text.isprintable() or any(sign.isspace() for sign in text):
+        return False
+    return all(len(part.encode()) <= longest for part, longest in zip(found.groups(), _LONGEST, strict=True))
 
 
 def _sender(text: str) -> str:
     found = _SENDER.fullmatch(text)
-    if found is None or not is_address(found["inner"] or found["bare"]):
+    if found is None or not is_address(address := found["inner"] or found["bare"]) or not address.isascii():
         raise ValueError("a sender is an address, or a name and an address: Example <no-reply@example.com>")
     return text
 
@@ -109,7 +117,7 @@ def letter(
         Template(own or ours)
         for own, ours in ((settings.subject, _SUBJECT), (settings.text, _TEXT), (settings.html, _HTML))
     )
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=(SMTP if address.isascii() else SMTPUTF8).clone(cte_type="7bit"))
     local, _, domain = address.rpartition("@")
     message["From"] = _from(sender)
     message["To"] = Address(username=local, domain=domain)

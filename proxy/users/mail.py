@@ -105,8 +105,12 @@ class Line:
         Raises:
             MailError: it was not taken.
         """
+        to = str(letter["To"])
+        options = () if to.isascii() else ("SMTPUTF8",)
         try:
-            await self._client.sendmail(sender, [str(letter["To"])], letter.as_bytes(), timeout=HANDING_OVER)
+            await self._client.sendmail(sender, [to], letter.as_bytes(), mail_options=options, timeout=HANDING_OVER)
+        except aiosmtplib.SMTPNotSupported:
+            raise MailError("the mail server takes no addresses beyond ASCII (SMTPUTF8)", permanent=True) from None
         except (aiosmtplib.SMTPException, OSError) as error:
             raise failure(error) from None
 

@@ -28,9 +28,15 @@ class MailServer:
     """Takes letters while its block runs. `answers` are given to DATA in their order, before it takes any."""
 
     def __init__(
-        self, *, context: ssl.SSLContext | None = None, wrapped: bool = False, login: bool = False, answers: str = ""
+        self,
+        *,
+        context: ssl.SSLContext | None = None,
+        wrapped: bool = False,
+        login: bool = False,
+        utf8: bool = False,
+        answers: str = "",
     ) -> None:
-        """`wrapped`: TLS from the first byte, not by STARTTLS."""
+        """`wrapped`: TLS from the first byte, not by STARTTLS; `utf8`: it takes addresses beyond ASCII."""
         (self.port,) = free_ports(1)
         self.letters: list[tuple[str, EmailMessage]] = []
         """Recipients' addresses, and what they got."""
@@ -41,7 +47,7 @@ class MailServer:
         self.looked_at = asyncio.Event()
         """Cleared: the answer to what was taken waits for it, as where a filter looks at mail first."""
         self.looked_at.set()
-        self._context, self._wrapped, self._login = context, wrapped, login
+        self._context, self._wrapped, self._login, self._utf8 = context, wrapped, login, utf8
         self._news = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._sessions: list[SMTP] = []
@@ -106,6 +112,7 @@ class MailServer:
             session = SMTP(
                 self,
                 hostname="mail.example",
+                enable_SMTPUTF8=self._utf8,
                 tls_context=self._context if starttls else None,
                 require_starttls=starttls,
                 auth_required=self._login,

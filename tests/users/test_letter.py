@@ -91,7 +91,10 @@ def test_an_address_that_is_none_gets_no_letter(odd: str) -> None:
             written(address=address)
 
 
-@pytest.mark.parametrize("address", ["ann@mail.example", "a.b+c@x", "O'Hara_1@mail-2.example"])
+@pytest.mark.parametrize(
+    "address",
+    ["ann@mail.example", "a.b+c@x", "O'Hara_1@mail-2.example", "ånn@x", "ann@å", "用户@例子.example", "é" * 32 + "@x"],
+)
 def test_ordinary_addresses_are_addresses(address: str) -> None:
     assert is_address(address)
 
@@ -99,7 +102,9 @@ def test_ordinary_addresses_are_addresses(address: str) -> None:
 @pytest.mark.parametrize(
     "address",
     ["", "ann", "@x", "ann@", "ann@x y", "a b@x", "<ann@x>", "ann@x>", "a,b@x", "ann@x,eve@y", '"a b"@x', "ann@-x",
-     "ann@x\n", "ann@x-", "ånn@x", "ann@å", "a@b@c", "a" * 65 + "@x", "ann@[127.0.0.1]", "ann@x;"],
+     "ann@x\n", "ann@x-", "a@b@c", "a" * 65 + "@x", "é" * 33 + "@x", "ann@[127.0.0.1]", "ann@x;", "ann@x..y",
+     "ann@.x", "ann@x.", "ann@x.-y", "ann@" + "a." * 126 + "ab", "a\u00a0b@x", "a\u202eb@x", "a\u2028b@x",
+     "a\x85b@x", "ann@x\u200b", "a\ud800@x", "a\u3000b@x"],
 )  # fmt: skip
 def test_others_are_not(address: str) -> None:
     assert not is_address(address)
@@ -112,7 +117,18 @@ def test_a_sender_is_an_address_perhaps_with_a_name(sender: str) -> None:
     assert written(sender=sender)["From"] == sender
 
 
-@pytest.mark.parametrize("sender", ["", "Name", "A <a@x>, B <b@x>", "A\r\nBcc: x <a@x>", '"A" <a@x>', "a@x <", "<>"])
+def test_what_is_beyond_ascii_goes_as_ascii_over_the_wire_unless_the_address_is_of_it() -> None:
+    settings = LetterSettings(text="Ihr Code, Ånn: {{ CODE }}", html="<b>{{ CODE }}</b> Ånn")
+    more = {"sender": "Ånn <a@mail.example>", "code": Secret("123456"), "scope": "a", "minutes": 10, "name": None}
+    for address, is_ascii in (("ann@mail.example", True), ("ånn@mail.example", False)):
+        made = letter(settings, address=address, **more).as_bytes()  # type: ignore[arg-type]  # of several types
+        head, _, body = made.partition(b"\r\n\r\n")
+        assert (head.isascii(), body.isascii()) == (is_ascii, True)
+
+
+@pytest.mark.parametrize(
+    "sender", ["", "Name", "ånn@x", "A <a@x>, B <b@x>", "A\r\nBcc: x <a@x>", '"A" <a@x>', "a@x <", "<>"]
+)
 def test_any_other_sender_is_refused(sender: str) -> None:
     with pytest.raises(ValidationError, match="sender"):
         TypeAdapter(Sender).validate_python(sender)

@@ -22,10 +22,10 @@ from tests.fakes.until import until
 ADDRESS = "ann@mail.example"
 
 
-def write() -> EmailMessage:
+def write(address: str = ADDRESS) -> EmailMessage:
     sender = "Example <no-reply@mail.example>"
     code = Secret("123456")
-    return letter(LetterSettings(), sender=sender, address=ADDRESS, code=code, scope="a", minutes=10, name=None)
+    return letter(LetterSettings(), sender=sender, address=address, code=code, scope="a", minutes=10, name=None)
 
 
 class Office:
@@ -92,6 +92,32 @@ async def test_a_server_on_this_machine_may_be_spoken_to_as_it_is(offices: Opene
         await office.send()
         assert await office.told_one() is None
         assert len(server.letters) == 1
+
+
+BEYOND = ["åsa@mail.example", "ann@bücher.example", "用户@例子.example"]
+
+
+@pytest.mark.parametrize("address", BEYOND)
+async def test_an_address_beyond_ascii_is_told_to_a_server_that_takes_it(offices: Opener, address: str) -> None:
+    async with MailServer(utf8=True) as server:
+        office = offices(server, None, tls="none")
+        office.mailer.post(await office.mailer.open(), lambda: write(address), office.told.append)
+        letter = await server.letter_to(address)
+        assert (letter["To"], code_in(letter)) == (address, "123456")
+        assert await office.told_one() is None
+
+
+@pytest.mark.parametrize("address", BEYOND)
+async def test_a_server_that_does_not_take_an_address_beyond_ascii_is_not_asked_again(
+    offices: Opener, address: str
+) -> None:
+    async with MailServer() as server:
+        office = offices(server, None, tls="none")
+        office.mailer.post(await office.mailer.open(), lambda: write(address), office.told.append)
+        error = await office.told_one()
+        assert error is not None
+        assert (error.permanent, str(error)) == (True, "the mail server takes no addresses beyond ASCII (SMTPUTF8)")
+        assert (server.letters, server.connections) == ([], 1)
 
 
 async def test_a_server_that_offers_no_encryption_gets_nothing(authority: Authority, offices: Opener) -> None:
