@@ -49,7 +49,7 @@ def test_parts_that_run_together_are_told_apart() -> None:
 
 def test_an_address_is_the_same_however_it_is_capitalised() -> None:
     assert CODER.address("Ann@Mail.example") == CODER.address("ann@mail.example") != CODER.address("ann@mail.exampl")
-    others = ["fass@x", "faß@x", "FAẞ@x", "faſs@x", "åsa@x", "ÅSA@x", "a\ud800@x"]
+    others = ["fass@x", "faß@x", "FAẞ@x", "åsa@x", "ÅSA@x", "a\ud800@x"]
     assert len({CODER.address(other) for other in others}) == len(others)
 
 
