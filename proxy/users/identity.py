@@ -4,8 +4,9 @@ The proofs: a `user_hash`, which the operator's back end makes with a secret tha
 that the configuration names; or a caller that is believed whichever user it names. What is shown and wrong is refused,
 even where another proof would have done: somebody is trying.
 
-Theory. Proofs that were right are remembered, a JWT until it ends, so that a user's second request costs two lookups;
-wrong ones never are. Nothing here waits, unless a JWT was signed with a key that is not known yet.
+Theory. Proofs that were right are remembered, so that a user's second request costs two lookups; wrong ones never are.
+A JWT is verified again every `TRUSTED`, so that it does not outlive by long the key that signed it, should its issuer
+withdraw that. Nothing here waits, unless a JWT was signed with a key that is not known yet.
 """
 
 import hmac
@@ -13,12 +14,12 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, NoReturn
 
 from proxy.core.clock import Clock
-from proxy.core.errors import UserRequiredError, UserUnprovenError
+from proxy.core.errors import DependencyUnavailableError, UserRequiredError, UserUnprovenError
 from proxy.core.jwt_claims import ClaimsError, Expected, check_times, read_header, told_issuer, verify
 from proxy.core.message import RequestHead
 from proxy.core.secret import Secret
 from proxy.net.endpoint import Endpoint
-from proxy.net.jwks import Jwks, JwksError
+from proxy.net.jwks import COOLDOWN, Jwks, JwksError
 from proxy.net.runtime import Runtime
 from proxy.users.settings import UserIssuerSettings, UsersSettings
 
@@ -28,6 +29,8 @@ USER_TOKEN: Final = "X-Countersign-User-Token"  # noqa: S105 - a header's name
 HEADERS: Final = frozenset(name.lower().encode() for name in (USER, USER_HASH, USER_TOKEN))
 """They never go upstream."""
 LONGEST_ID: Final = 256
+TRUSTED: Final = 300.0
+"""Seconds for which a JWT that was verified is not verified again."""
 _REMEMBERED: Final = 10_000
 
 
@@ -76,8 +79,8 @@ class Identifier:
         self._secret = settings.identity_secret
         self._issuers = {one.issuer: _Issuer(one, endpoint, runtime) for one in settings.issuers.values()}
         self._clock: Clock = runtime.clock
-        self._proven: dict[Claim, tuple[str, Mapping[str, Any] | None]] = {}
-        """The ids that were proved, with the claims of the token that did it, which tell how long; a hash says none."""
+        self._proven: dict[Claim, tuple[str, _Token | None]] = {}
+        """The ids that were proved, with what tells for how long, if it was a token that did it."""
 
     def known(self, claim: Claim, *, believed: bool) -> str | None:
         """Return the user's id, if that can be told at once; None: `find` has to wait for an issuer's keys.
@@ -89,10 +92,12 @@ class Identifier:
             UserUnprovenError: somebody is, and it is not proved.
         """
         if (remembered := self._proven.get(claim)) is not None:
-            user, claims = remembered
-            if claims is not None:
-                _still_counts(claims, self._clock.now())
-            return user
+            user, token = remembered
+            if token is None:
+                return user
+            _still_counts(token.claims, self._clock.now())
+            if self._clock.monotonic() < token.trusted_until:
+                return user
         if claim.token is None:
             return self._by_hash(claim, believed=believed)
         issuer = self._issuer_of(claim.token)
@@ -105,14 +110,16 @@ class Identifier:
         Raises:
             UserRequiredError: nobody is named.
             UserUnprovenError: somebody is, and it is not proved.
+            DependencyUnavailableError: nobody can tell, for these keys cannot be had now.
         """
         if (known := self.known(claim, believed=believed)) is not None or claim.token is None:
             return known or _refuse("the user's token proves nothing")
         issuer = self._issuer_of(claim.token)
         try:
             keys = await issuer.jwks.find(read_header(claim.token))
-        except JwksError as error:
-            raise UserUnprovenError(f"the user's token cannot be verified now: {error}") from None
+        except JwksError:  # where they are, and what is wrong there, is not for everybody to know
+            why = "the keys of the issuer of the user's token cannot be had now"
+            raise DependencyUnavailableError(why, retry_after=COOLDOWN) from None
         return self._by_token(claim, issuer, keys)
 
     def _by_hash(self, claim: Claim, *, believed: bool) -> str:
@@ -146,14 +153,22 @@ class Identifier:
             _refuse(f"{USER} and {USER_TOKEN} name different users")
         if claim.user_hash is not None:
             self._by_hash(Claim(user, claim.user_hash), believed=False)
-        return self._remembered(claim, _id(user), {"exp": claims["exp"]})
+        trusted = _Token({"exp": claims["exp"]}, self._clock.monotonic() + TRUSTED)
+        return self._remembered(claim, _id(user), trusted)
 
-    def _remembered(self, claim: Claim, user: str, claims: Mapping[str, Any] | None) -> str:
+    def _remembered(self, claim: Claim, user: str, token: "_Token | None") -> str:
         """Return the user, whom this claim proves from now on."""
         if len(self._proven) >= _REMEMBERED:
             self._proven.clear()
-        self._proven[claim] = user, claims
+        self._proven[claim] = user, token
         return user
+
+
+class _Token(NamedTuple):
+    claims: Mapping[str, Any]
+    """As far as they tell how long it counts."""
+    trusted_until: float
+    """Seconds on the monotonic clock."""
 
 
 class _Issuer:

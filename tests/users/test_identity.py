@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.errors import UserRequiredError, UserUnprovenError
+from proxy.core.errors import DependencyUnavailableError, UserRequiredError, UserUnprovenError
 from proxy.core.secret import Secret
 from proxy.net.endpoint import Endpoint
 from proxy.net.jwks import COOLDOWN
@@ -191,10 +191,25 @@ async def test_without_a_secret_no_hash_proves_anything(room: Room) -> None:
         bare.known(Claim("ann", user_hash("ann", Secret(""))), believed=False)
 
 
-async def test_an_issuer_that_is_down_proves_nothing_and_is_named_as_the_cause(room: Room) -> None:
+async def test_while_an_issuers_keys_cannot_be_had_nobody_is_told_where_they_are(room: Room) -> None:
     room.server.knobs.status = 404
-    with pytest.raises(UserUnprovenError, match="cannot be verified now"):
+    with pytest.raises(DependencyUnavailableError) as caught:
         await room.find(Claim(token=room.token()))
+    assert caught.value.retry_after == COOLDOWN
+    assert "127.0.0.1" not in caught.value.detail
+
+
+async def test_a_token_does_not_outlive_by_long_the_key_that_its_issuer_withdraws(room: Room) -> None:
+    room.server.knobs.body = key_set(KEY, kid="stolen")
+    claim = Claim(token=room.token(key_id="stolen", exp=room.clock.now() + 30 * 86_400))
+    await room.find(claim)
+    room.server.knobs.body = key_set(OTHER, kid="new")
+    await room.clock.advance(seconds=max(COOLDOWN, identity.TRUSTED - 1))
+    await room.find(Claim(token=room.token(OTHER, key_id="new")))
+    assert room.identifier.known(claim, believed=False) == "ann"
+    await room.clock.advance(seconds=1)
+    with pytest.raises(UserUnprovenError, match="no key of its issuer"):
+        await room.find(claim)
 
 
 @pytest.mark.parametrize("user", ["", "a" * 257, "a\nb", "a\x00"])
