@@ -12,7 +12,8 @@ LONGEST: Final = 4096
 
 def closed(seal: Seal, value: Any, context: bytes) -> str:
     """Return the value, which JSON can write, as a text."""
-    return urlsafe_b64encode(seal.close(json.dumps(value).encode(), context)).decode("ascii").rstrip("=")
+    plain = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")  # escapes would make it too long
+    return urlsafe_b64encode(seal.close(plain, context)).decode("ascii").rstrip("=")
 
 
 def opened(seal: Seal, text: str, context: bytes) -> Any:

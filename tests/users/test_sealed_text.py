@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.core.seal import Seal, SealError
-from proxy.users.sealed_text import closed, opened
+from proxy.users.identity import LONGEST_ID
+from proxy.users.sealed_text import LONGEST, closed, opened
 
 SEAL = Seal.of_this_process()
-json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists)
+json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(st.characters()), st.lists)
 
 
 @given(json_values)
@@ -16,6 +17,13 @@ def test_a_value_comes_back_as_it_was(value: object) -> None:
     text = closed(SEAL, value, b"here")
     assert opened(SEAL, text, b"here") == value
     assert text.replace("-", "").replace("_", "").isalnum()
+
+
+def test_a_user_of_the_longest_id_is_known_in_every_script() -> None:
+    user = "\N{GRINNING FACE}" * LONGEST_ID
+    text = closed(SEAL, ["t" * 16, "c" * 64, user, 1_800_000_000.5, "ops"], b"here")
+    assert opened(SEAL, text, b"here")[2] == user
+    assert len(text) < LONGEST - 200  # browsers keep no cookie that is longer with its name
 
 
 @given(st.text(max_size=200))
