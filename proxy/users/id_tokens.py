@@ -46,8 +46,8 @@ class IdTokens:
 
 def _check_rest(claims: Mapping[str, Any], said: IdToken) -> None:
     """Look at what is not the same for all JWTs."""
-    nonce = claims.get("nonce")
-    if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), said.nonce.reveal().encode()):
+    nonce, wanted = claims.get("nonce"), said.nonce.reveal().encode()
+    if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode("utf-8", "surrogatepass"), wanted):
         raise ClaimsError("it was issued for another sign-in (`nonce`)")
     presenter = claims.get("azp")
     if presenter not in (None, said.audience) or (presenter is None and _has_several(claims.get("aud"))):

@@ -63,6 +63,7 @@ async def test_the_one_that_was_asked_for_counts(bench: Bench) -> None:
         ({"nonce": "another"}, "nonce"),
         ({"nonce": None}, "nonce"),
         ({"nonce": 7}, "nonce"),
+        ({"nonce": "\ud800"}, "nonce"),
         ({"aud": "another"}, "audience"),
         ({"aud": ["me", "other"]}, "azp"),
         ({"azp": "other"}, "azp"),
