@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes import nginx, raw_server
 from tests.fakes.proc import HAS_PROC
-from tests.fakes.process import POLL, Proxy
+from tests.fakes.process import POLL, Swift
 from tests.fakes.raw_client import RawClient
 from tests.fakes.raw_server import RawServer, head, send
 from tests.fakes.world import World, eventually, world
@@ -43,7 +43,7 @@ async def quiet(w: World) -> None:
 
 
 async def test_callers_who_leave_during_the_first_token_request_spoil_it_for_nobody(tmp_path: Path) -> None:
-    async with world(tmp_path, extra=BRIEF) as w:
+    async with world(tmp_path, kind=Swift, extra=BRIEF) as w:
         w.issuer.hold()
         leavers = [asyncio.create_task(get(w.session, "/nginx/api/x")) for _ in range(LEAVERS)]
         await eventually(lambda: w.issuer.count == 1)
@@ -59,7 +59,7 @@ async def test_callers_who_leave_during_the_first_token_request_spoil_it_for_nob
 
 
 async def test_callers_who_leave_during_a_renewal_spoil_it_for_nobody(tmp_path: Path) -> None:
-    async with world(tmp_path, extra=BRIEF) as w:
+    async with world(tmp_path, kind=Swift, extra=BRIEF) as w:
         assert await get(w.session, "/nginx/api/x") == 200
         w.issuer.revoke_all()
         w.issuer.hold()
@@ -76,7 +76,7 @@ async def test_callers_who_leave_during_a_renewal_spoil_it_for_nobody(tmp_path: 
 
 
 async def test_a_renewal_goes_on_when_everybody_who_waited_for_it_has_left(tmp_path: Path) -> None:
-    async with world(tmp_path, extra=BRIEF) as w:
+    async with world(tmp_path, kind=Swift, extra=BRIEF) as w:
         w.issuer.hold()
         leaver = asyncio.create_task(get(w.session, "/nginx/api/x"))
         await eventually(lambda: w.issuer.count == 1)
@@ -89,7 +89,7 @@ async def test_a_renewal_goes_on_when_everybody_who_waited_for_it_has_left(tmp_p
 
 
 async def test_callers_who_leave_during_an_upload_leave_nothing_behind(tmp_path: Path) -> None:
-    async with world(tmp_path, extra=BRIEF) as w:
+    async with world(tmp_path, kind=Swift, extra=BRIEF) as w:
         assert await get(w.session, "/nginx/api/x") == 200
         sockets = w.proxy.open_sockets()
         begun = [asyncio.Event() for _ in range(LEAVERS)]
@@ -114,7 +114,7 @@ async def test_callers_who_leave_during_an_upload_leave_nothing_behind(tmp_path:
 
 
 async def test_callers_who_leave_during_a_download_leave_nothing_behind(tmp_path: Path) -> None:
-    async with world(tmp_path, extra=BRIEF) as w:
+    async with world(tmp_path, kind=Swift, extra=BRIEF) as w:
         assert await get(w.session, "/nginx/api/x") == 200
         sockets = w.proxy.open_sockets()
         with (w.nginx.files / "large").open("wb") as file:
@@ -146,7 +146,7 @@ callers: {{anyone: {{kind: anonymous}}}}
 credentials: {{key: {{kind: text, value: a-key-of-the-api}}}}
 routes: {{api: {{upstream: '{server.url}', callers: [anyone], credential: key}}}}
 """
-        async with Proxy(config) as proxy:
+        async with Swift(config) as proxy:
             async with RawClient(proxy.port) as caller:
                 await caller.send(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
                 await eventually(lambda: b"abc" in caller.seen)

@@ -40,7 +40,7 @@ async def test_a_thousand_callers_without_a_token_cause_one_token_request(tmp_pa
 
 
 async def test_both_apis_get_the_token_and_the_caller_need_not_know_it(tmp_path: Path) -> None:
-    async with world(tmp_path) as w:
+    async with world(tmp_path, with_httpbin=True) as w:
         status, echo = await get(w, "/bin/anything/a%2Fb?c=d")
         assert status == 200
         assert echo["headers"]["Authorization"] == f"Bearer {w.issuer.issued[-1]}"
@@ -78,7 +78,7 @@ async def test_five_hundred_requests_with_a_revoked_token_cause_one_renewal_and_
 async def test_a_dead_token_server_is_not_noticed_while_the_token_lives_and_heals_by_itself(tmp_path: Path) -> None:
     lifetime = 6.0
     breaker = ", breaker: {failures: 3, ratio: 0.5, window: 10s, cooldown: 1s}"
-    async with world(tmp_path, extra=breaker, expected_errors=("breaker_opened",)) as w:
+    async with world(tmp_path, with_httpbin=True, extra=breaker, expected_errors=("breaker_opened",)) as w:
         w.issuer.knobs.lifetime = lifetime
         began = time.monotonic()
         assert (await get(w, "/nginx/api/x"))[0] == 200

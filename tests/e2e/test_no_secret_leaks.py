@@ -100,8 +100,9 @@ async def test_ten_thousand_failures_leak_no_secret() -> None:
             for path in ("status", "credentials", "routes", "events?limit=1000", "openapi.json"):
                 assert leaks(json.dumps(await proxy.admin("GET", f"/api/v1/{path}"))) == [], path
             proxy.write_config(world.config)
-            for arguments in commands(str(proxy.config_file)):
-                output = await command(*arguments)
+            called = commands(str(proxy.config_file))
+            outputs = await asyncio.gather(*(command(*arguments) for arguments in called))
+            for arguments, output in zip(called, outputs, strict=True):
                 assert output, arguments
                 assert leaks(output) == [], (arguments, output)
         assert len([line for line in proxy.log_lines if line.get("event") == "request"]) >= LINES

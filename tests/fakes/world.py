@@ -1,7 +1,7 @@
 """The main job's whole surroundings: the real proxy, real nginx and real httpbin as APIs, a token server that revokes.
 
-`async with world(tmp_path) as w:` starts all of it; `/nginx/…` and `/bin/…` lead to the two APIs, both signed by the
-credential `session`.
+`async with world(tmp_path, with_httpbin=True) as w:` starts all of it; `/nginx/…` and `/bin/…` lead to the two APIs,
+both signed by the credential `session`.
 """
 
 import asyncio
@@ -51,14 +51,26 @@ class World:
 
 
 @asynccontextmanager
-async def world(tmp_path: Path, *, extra: str = "", expected_errors: tuple[str, ...] = ()) -> AsyncIterator[World]:
-    """Start everything; `extra` are more settings of both routes, in YAML's flow style with a leading comma."""
+async def world(
+    tmp_path: Path,
+    *,
+    kind: type[Proxy] = Proxy,
+    with_httpbin: bool = False,
+    extra: str = "",
+    expected_errors: tuple[str, ...] = (),
+) -> AsyncIterator[World]:
+    """Start everything; `extra` are more settings of both routes, in YAML's flow style with a leading comma.
+
+    httpbin takes as long to start as all the rest: only where it is asked for anything.
+    """
     async with AsyncExitStack() as stack:
         issuer = await stack.enter_async_context(TokenServer())
         nginx = await stack.enter_async_context(Nginx(tmp_path, token_server=issuer.base))
-        httpbin = await stack.enter_async_context(Httpbin())
+        httpbin = Httpbin()
+        if with_httpbin:
+            await stack.enter_async_context(httpbin)
         config = CONFIG.format(token_url=issuer.url, secret=SECRET, nginx=nginx.url, httpbin=httpbin.url, extra=extra)
-        proxy = await stack.enter_async_context(Proxy(config, expected_errors=expected_errors))
+        proxy = await stack.enter_async_context(kind(config, expected_errors=expected_errors))
         session = await stack.enter_async_context(
             aiohttp.ClientSession(
                 proxy.url, connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=60)
