@@ -1,7 +1,8 @@
 """The counter at which codes are asked for and handed in, whoever asks: limits, letters, and the record of it all.
 
 Theory. Whoever asks for a code gets the same answer in about the same time, whether or not there is a user and an
-address: the mail server is called for everybody, and the letter is written and handed over by a task, after the answer.
+address: the mail server is called for everybody, and the letter is written and handed over by a task, after the answer;
+where none may be sent, one is written all the same, for what keeps us busy can be felt from outside.
 """
 
 from email.message import EmailMessage
@@ -15,7 +16,7 @@ from proxy.telemetry.line import Level
 from proxy.telemetry.metrics import Metrics
 from proxy.users.codes import LIFETIME
 from proxy.users.handles import Handle
-from proxy.users.letter import letter
+from proxy.users.letter import envelope_sender, letter
 from proxy.users.mail import Mailer, MailError, MailSettings
 from proxy.users.pace import Pace, neighbourhood
 from proxy.users.verification import Issued, Verifications
@@ -69,8 +70,8 @@ class Counter:
         except BaseException:
             self._mailer.post(line, None, _nothing)
             raise
-        write = None if issued.withheld else partial(self._letter, issued, handle.shown)
-        self._mailer.post(line, write, partial(self._sent, handle))
+        write = partial(self._letter, issued, handle.shown)
+        self._mailer.post(line, write, partial(self._sent, handle), sends=not issued.withheld)
         if issued.withheld:
             self._metrics.verifications("withheld")
             self._record("warning", EventName.VERIFICATION_FAILED, handle, reason=issued.withheld)
@@ -80,7 +81,7 @@ class Counter:
         return letter(
             self._mail.templates,
             sender=self._mail.from_,
-            address=issued.user.email or "",
+            address=issued.user.email or envelope_sender(self._mail.from_),
             code=issued.code,
             scope=scope,
             minutes=round(LIFETIME / 60),

@@ -31,6 +31,8 @@ HANDING_OVER: Final = 60.0
 be of a letter that was taken, and is sent again."""
 LINES: Final = 8
 """Connections that may stand at once."""
+COMMANDS: Final = 4
+"""What a letter takes: MAIL, RCPT, DATA, and the letter itself."""
 QUEUE: Final = 1000
 """Letters that may be under way at once."""
 
@@ -114,6 +116,13 @@ class Line:
         except (aiosmtplib.SMTPException, OSError) as error:
             raise failure(error) from None
 
+    async def rehearse(self, letter: EmailMessage) -> None:
+        """Do what a letter takes, and send nothing: who watches how busy we are learns nothing of whether one goes."""
+        letter.as_bytes()
+        with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+            for _ in range(COMMANDS):
+                await self._client.noop(timeout=HANDING_OVER)
+
     async def close(self) -> None:
         """Hang up; doing it twice is no error."""
         if self._free is None:
@@ -177,24 +186,27 @@ class Mailer:
             raise
         return client
 
-    def post(
-        self, line: Line, write: Callable[[], EmailMessage] | None, told: Callable[[MailError | None], None]
-    ) -> None:
-        """Have a letter written and sent, the line hung up, and somebody told how it went. None: only hang up."""
+    def post(self, line: Line, write: Write | None, told: Told, *, sends: bool = True) -> None:
+        """Have a letter written and sent, the line hung up, and somebody told how it went. None: only hang up.
+
+        `sends`: False to do all that but the sending; nobody is told then.
+        """
         if write is not None and self._letters >= QUEUE:
             write = None
             told(MailError("too many letters are under way"))
         self._letters += 1
-        self._runtime.spawn(self._deliver(line, write, told), name="send mail", lands=True)
+        self._runtime.spawn(self._deliver(line, write, told, sends=sends), name="send mail", lands=sends)
 
-    async def _deliver(self, line: Line, write: Write | None, told: Told) -> None:
+    async def _deliver(self, line: Line, write: Write | None, told: Told, *, sends: bool) -> None:
         try:
-            if write is not None:
+            if write is not None and sends:
                 told(await self._tried(line, write()))
+            elif write is not None:
+                await line.rehearse(write())
         except ValueError as error:
             told(MailError(str(error), permanent=True))
         except asyncio.CancelledError:
-            if write is not None:
+            if write is not None and sends:
                 told(MailError("the process ended before the mail server had taken the letter"))
             raise
         finally:

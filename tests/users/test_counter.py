@@ -1,12 +1,16 @@
 """At the counter everybody gets the same answer, letters go out behind it, and all of it is written down."""
 
 from collections.abc import AsyncIterator
+from email.message import EmailMessage
+from typing import Any
 
 import pytest
 
 from proxy.core.errors import CodeRefusedError, DependencyUnavailableError, VerificationLimitedError
+from proxy.users import counter
 from proxy.users.codes import PAUSE, TRIES
 from proxy.users.handles import Handle
+from proxy.users.letter import LetterSettings, letter
 from proxy.users.pace import WINDOW
 from tests.fakes.code_room import CodeRoom
 from tests.fakes.until import until
@@ -33,9 +37,19 @@ async def test_a_code_is_sent_and_taken_and_both_are_told(room: CodeRoom) -> Non
     assert (event.user, event.fields) == (room.registry.pseudonym("ann"), {"scope": "route/billing"})
 
 
-async def test_who_has_no_address_costs_the_same_connection_and_gets_no_letter(room: CodeRoom) -> None:
+async def test_who_has_no_address_costs_the_same_and_gets_no_letter(
+    room: CodeRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str | None] = []
+
+    def count(settings: LetterSettings, **given: Any) -> EmailMessage:
+        written.append(given["address"])
+        return letter(settings, **given)
+
+    monkeypatch.setattr(counter, "letter", count)
     await room.counter.send(PEER, Handle("nobody", "route/billing"))
     await until(lambda: room.runtime.tasks == 0)
+    assert written == ["a@mail.example"]  # the sender's own: it has to be some address
     assert (room.mail.connections, room.mail.letters) == (1, [])
     assert room.told() == [("verification_failed", "no_address")]
     assert room.counted() == {"withheld": 1}

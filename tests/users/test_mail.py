@@ -6,6 +6,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import aiosmtplib
 import pytest
 from pydantic import ValidationError
 
@@ -13,7 +14,7 @@ from proxy.core.secret import Secret
 from proxy.net import runtime
 from proxy.net.runtime import Runtime
 from proxy.users.letter import LetterSettings, letter
-from proxy.users.mail import LINES, QUEUE, WAITS, Line, Mailer, MailError, MailSettings
+from proxy.users.mail import COMMANDS, LINES, QUEUE, WAITS, Line, Mailer, MailError, MailSettings
 from tests.fakes.certificates import Authority
 from tests.fakes.clock import FakeClock
 from tests.fakes.mail_server import PASSWORD, USER, MailServer, code_in
@@ -283,6 +284,30 @@ async def test_a_line_that_is_not_needed_is_hung_up_and_nobody_is_told(offices: 
             office.mailer.post(await office.mailer.open(), None, office.told.append)
         await until(lambda: office.runtime.tasks == 0)
         assert (office.told, server.letters, server.connections) == ([], [], 3 * LINES)
+
+
+async def test_what_is_not_to_be_sent_takes_the_same_and_sends_nothing(
+    offices: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[EmailMessage] = []
+    commands: list[str] = []
+    execute = aiosmtplib.SMTP.execute_command
+
+    async def watched(self: aiosmtplib.SMTP, *words: bytes, **options: Any) -> aiosmtplib.SMTPResponse:
+        commands.append(words[0].decode())
+        return await execute(self, *words, **options)
+
+    def count() -> EmailMessage:
+        written.append(write())
+        return written[-1]
+
+    monkeypatch.setattr(aiosmtplib.SMTP, "execute_command", watched)
+    async with MailServer() as server:
+        office = offices(server, None, tls="none")
+        office.mailer.post(await office.mailer.open(), count, office.told.append, sends=False)
+        await until(lambda: office.runtime.tasks == 0)
+        assert (len(written), office.told, server.letters, server.connections) == (1, [], [], 1)
+        assert commands == ["EHLO"] + ["NOOP"] * COMMANDS + ["QUIT"]
 
 
 async def test_no_more_letters_are_under_way_than_memory_is_meant_for(offices: Opener) -> None:
