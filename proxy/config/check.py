@@ -8,7 +8,7 @@ from proxy import stores
 from proxy.callers.anonymous import AnonymousSettings
 from proxy.config.address import Address
 from proxy.config.outward import tls_faults
-from proxy.config.personal import personal_flaws
+from proxy.config.personal import mixable, personal_flaws
 from proxy.config.positions import Loc
 from proxy.config.schema import Config
 from proxy.config.sentences import closest
@@ -58,6 +58,8 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
         yield Flaw(loc, message, warning=True)
     for loc, message in personal_flaws(config):
         yield Flaw(loc, message)
+    for loc, message in mixable(config):
+        yield Flaw(loc, message, warning=True)
     yield from _twins(config.routes)
     for loc, fault in tls_faults(config, SystemClock.now()):
         yield Flaw(loc, fault.message, warning=fault.warning, absent=fault.absent)

@@ -1,9 +1,13 @@
 """What is wrong between users and what is done on their behalf."""
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from proxy.config.positions import Loc
 from proxy.config.schema import Config
+from proxy.credentials.authorization_code import AuthorizationCodeSettings
+from proxy.credentials.base import CredentialSettings
+from proxy.credentials.workflow import WorkflowSettings
 
 Found = tuple[Loc, str]
 
@@ -48,3 +52,34 @@ def _missing(config: Config) -> str:
 
 def _trusted(config: Config) -> bool:
     return any(caller.acts_for == "any" for caller in config.callers.values())
+
+
+def mixable(config: Config) -> Iterator[Found]:
+    """Yield credentials whose provider's answers could be taken for another's (RFC 9700 §4.4), and what to do."""
+    providers = {name: at for name, settings in config.credentials.items() if (at := _comes_back_from(settings))}
+    for name, at in providers.items():
+        settings = config.credentials[name]
+        others = sorted(other for other, its in providers.items() if its != at)
+        if not others or (isinstance(settings, AuthorizationCodeSettings) and settings.issuer is not None):
+            continue
+        loc: Loc = ("credentials", name)
+        remedy = "say `callback: own`, and register that address with the provider"
+        if isinstance(settings, WorkflowSettings):
+            loc = (*loc, "steps", len(settings.steps) - 1, "browser")
+        else:
+            remedy += "; or give its `issuer`, if it says who it is"
+        why = f"people come back from here and from {others[0]} to one address, so that answers can be mixed up"
+        yield loc, f"{why}; {remedy}"
+
+
+def _comes_back_from(settings: CredentialSettings) -> str:
+    """Return the origin from which people come back to the address of all; empty: they do not."""
+    if isinstance(settings, AuthorizationCodeSettings) and settings.callback == "shared":
+        return _origin(settings.authorization_url or settings.provider)
+    browser = settings.browser if isinstance(settings, WorkflowSettings) else None
+    return _origin(browser.url.source) if browser is not None and browser.callback == "shared" else ""
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from proxy.config.personal import personal_flaws
+from proxy.config.check import check
+from proxy.config.personal import mixable, personal_flaws
 from proxy.config.schema import Config
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -88,3 +89,50 @@ def test_a_route_that_wants_codes_needs_users_a_page_and_mail(users: dict[str, A
 def test_with_all_of_them_codes_can_be_sent() -> None:
     users = {"identity_secret": SECRET, "public_url": "https://proxy.example", "mail": MAIL}
     assert found(users=users, routes={"billing": ROUTE}) == []
+
+
+LINK = {"from": "json", "path": "link"}
+BY_ADDRESS = {
+    "kind": "authorization_code",
+    "client_id": "me",
+    "authorization_url": "https://one.example/authorize",
+    "token_url": "https://api.one.example/token",
+}
+BY_ISSUER = {"kind": "authorization_code", "client_id": "me", "issuer": "https://two.example"}
+
+
+def in_steps(**more: Any) -> dict[str, Any]:
+    """Return a workflow for which people go to a third provider."""
+    begin = {"name": "begin", "request": {"url": "https://api.three.example/link"}, "extract": {"LINK": LINK}}
+    browser = {"url": "https://three.example/{{ LINK }}?state={{ STATE }}", **more}
+    return {"kind": "workflow", "steps": [begin, {"name": "consent", "browser": browser}]}
+
+
+def mixed(**credentials: dict[str, Any]) -> dict[tuple[str | int, ...], str]:
+    config = Config.model_validate({"credentials": credentials})
+    assert {flaw.loc for flaw in check(config, {}) if "mixed up" in flaw.message and flaw.warning} == {
+        loc for loc, _ in mixable(config)
+    }
+    return dict(mixable(config))
+
+
+def test_a_provider_that_cannot_be_told_from_another_one_at_the_same_address_is_warned_of() -> None:
+    found = mixed(one=BY_ADDRESS, two=BY_ISSUER, three=in_steps())
+    assert set(found) == {("credentials", "one"), ("credentials", "three", "steps", 1, "browser")}
+    assert "from here and from three" in found["credentials", "one"]
+    assert "callback: own" in found["credentials", "one"]
+    assert "`issuer`" in found["credentials", "one"]
+    assert "`issuer`" not in found["credentials", "three", "steps", 1, "browser"]
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {"one": BY_ADDRESS, "again": {**BY_ADDRESS, "client_id": "other"}},
+        {"one": {**BY_ADDRESS, "callback": "own"}, "two": BY_ISSUER, "three": in_steps(callback="own")},
+        {"one": {**BY_ISSUER, "issuer": "https://one.example"}, "two": BY_ISSUER},
+        {"one": BY_ADDRESS, "key": {"kind": "text", "value": "x"}},
+    ],
+)
+def test_who_has_a_name_or_an_address_of_its_own_or_is_alone_is_not(credentials: dict[str, Any]) -> None:
+    assert mixed(**credentials) == {}
