@@ -184,12 +184,12 @@ async def _get(desk: Desk) -> None:
 @_of_user
 async def _put(desk: Desk) -> None:
     order: UserOrder = desk.call.parameters
-    registry, user = desk.people.registry, desk.person.id
-    if order.variables is None:
-        variables = (await registry.find(user) or User(user)).variables
-    else:
-        variables = {name: Secret(value) for name, value in order.variables.items()}
-    await registry.keep(User(user, order.email, order.name, variables))
+    given = None if order.variables is None else {name: Secret(value) for name, value in order.variables.items()}
+
+    def ordered(known: User) -> User:
+        return User(known.id, order.email, order.name, known.variables if given is None else given)
+
+    await desk.people.registry.change(desk.person.id, ordered)
 
 
 @_of_user

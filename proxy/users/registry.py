@@ -2,7 +2,7 @@
 
 import hmac
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Self
@@ -81,7 +81,15 @@ class Registry:
 
     async def keep(self, user: User) -> None:
         """Write down everything that is known of a user. May raise StoreError."""
-        await self._documents.change(self._place(user.id), lambda _: user.written(), ttl=KEPT, durable=True)
+        await self.change(user.id, lambda _: user)
+
+    async def change(self, user: str, change: Callable[[User], User]) -> None:
+        """Write down what that makes of what is known, whoever writes at the same time. May raise StoreError."""
+
+        def write(document: Document | None) -> Document:
+            return change(User(user) if document is None else User.read(document)).written()
+
+        await self._documents.change(self._place(user), write, ttl=KEPT, durable=True)
 
     async def forget(self, user: str) -> bool:
         """Forget a user; False: nothing was known of them. May raise StoreError."""

@@ -1,5 +1,6 @@
 """Operators and back ends write down who users are and what tokens they have; values go in and do not come out."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from proxy.core.errors import UserTokenMissingError
 from proxy.credentials.http_request import HttpRequestSettings
 from proxy.stores.base import StoreError
 from proxy.telemetry.events import EventName
+from proxy.users.registry import Registry, User
 from tests.admin.conftest import Operator, Process
 from tests.fakes.token_room import value
 from tests.fakes.token_server import TokenServer
@@ -51,6 +53,28 @@ async def test_an_order_says_everything_but_variables_may_be_left_as_they_are(
     assert await known(process) == {"USER_NAME": "Ann", "TENANT": "one"}
     await operator.ask("PUT", ANN, body={"variables": {"OTHER": "two"}})
     assert await known(process) == {"OTHER": "two"}
+
+
+async def test_variables_are_left_as_they_are_even_if_they_change_at_the_same_time(
+    operator: Operator, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, has_read, may_go_on = Registry.find, asyncio.Event(), asyncio.Event()
+
+    async def slow_at_first(self: Registry, user: str) -> User | None:
+        found = await find(self, user)
+        if not has_read.is_set():
+            has_read.set()
+            await may_go_on.wait()
+        return found
+
+    await operator.ask("PUT", ANN, body={"variables": {"TENANT": "before"}})
+    monkeypatch.setattr(Registry, "find", slow_at_first)
+    naming = asyncio.create_task(operator.ask("PUT", ANN, body={"name": "Ann"}))
+    await has_read.wait()
+    await operator.ask("PUT", ANN, body={"variables": {"TENANT": "new"}})
+    may_go_on.set()
+    assert (await naming).status == 200
+    assert (await known(process))["TENANT"] == "new"
 
 
 @pytest.mark.parametrize(

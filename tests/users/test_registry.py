@@ -1,5 +1,8 @@
 """What is known of a user is written down whole, and the store learns neither the id nor anything else."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from proxy.core.seal import Seal
@@ -9,6 +12,7 @@ from proxy.stores.documents import Documents
 from proxy.stores.memory import Memory, MemorySettings
 from proxy.users.registry import Registry, User
 from tests.fakes.clock import FakeClock
+from tests.fakes.flaky_store import FlakyStore
 
 ANN = User("ann@id", "ann@mail.example", "Ann", {"TENANT": Secret("acme-tenant")})
 
@@ -34,6 +38,26 @@ async def test_a_user_is_kept_anew_as_a_whole(registry: Registry) -> None:
     await registry.keep(ANN)
     await registry.keep(User("ann@id"))
     assert await registry.find("ann@id") == User("ann@id")
+
+
+async def test_of_two_changes_at_once_neither_undoes_the_other() -> None:
+    store = FlakyStore(MemorySettings(), Runtime(FakeClock(), lambda name, error: None))
+    registry = Registry(Documents(store, Seal.of_this_process()), b"key")
+    await registry.keep(ANN)
+    store.hang()  # both read before one of them writes
+    changing = asyncio.gather(
+        registry.change("ann@id", lambda user: replace(user, email="new@mail.example")),
+        registry.change("ann@id", lambda user: replace(user, name="Anna")),
+    )
+    await asyncio.sleep(0)
+    store.resume()
+    await changing
+    assert await registry.find("ann@id") == replace(ANN, email="new@mail.example", name="Anna")
+
+
+async def test_what_nobody_knew_yet_is_changed_too(registry: Registry) -> None:
+    await registry.change("ben@id", lambda user: replace(user, name="Ben"))
+    assert await registry.find("ben@id") == User("ben@id", name="Ben")
 
 
 async def test_a_user_who_is_forgotten_is_gone(registry: Registry) -> None:
