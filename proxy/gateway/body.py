@@ -191,6 +191,7 @@ class Body:
             async for piece in self._recording.chunks():
                 await self._send(connection, piece)
         while not self.sent:
+            connection.hold_on()
             piece = await self._next()
             if not piece:
                 self.sent = True

@@ -161,6 +161,9 @@ async def _pour(body: Body, connection: Connection) -> Exception | None:
     """Return why the body could not be passed on, rather than raise: an answer may have come all the same."""
     try:
         await body.pour(connection)
-    except (ProxyError, ConnectionError) as error:
+    except ProxyError as error:
+        connection.give_up(error)  # what the upstream still waits for does not come any more
+        return error
+    except ConnectionError as error:
         return error
     return None

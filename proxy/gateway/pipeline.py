@@ -154,10 +154,7 @@ class Pipeline:
         try:
             exchange = await self._sender.send(request)
         except ProxyError as error:
-            if error.counts:
-                plan.record(permit, ok=False)
-            else:
-                plan.breaker.release(permit, self._clock.monotonic())
+            self._give_back(plan, permit, error)
             raise
         except BaseException:
             plan.breaker.release(permit, self._clock.monotonic())
@@ -183,13 +180,20 @@ class Pipeline:
             plan.record(permit, ok=ok)
         try:
             await relay.stream(plan.settings.timeouts.idle)
-        except ProxyError:
-            plan.record(permit, ok=False)
+        except ProxyError as error:
+            self._give_back(plan, permit, error)
             raise
         except BaseException:
             plan.breaker.release(permit, self._clock.monotonic())
             raise
         plan.record(permit, ok=ok)
+
+    def _give_back(self, plan: RoutePlan, permit: int, error: ProxyError) -> None:
+        """Return the permit of a request that failed: unused, if that is not the upstream's doing."""
+        if error.counts:
+            plan.record(permit, ok=False)
+        else:
+            plan.breaker.release(permit, self._clock.monotonic())
 
     def _relay(self, request: Request, exchange: Exchange) -> Relay:
         """Note the answer, and return what passes it on."""

@@ -128,10 +128,17 @@ class Connection(asyncio.Protocol):
     def request_sent(self) -> None:
         """Hear that the request is complete: only then may the connection carry another one."""
         self._request_sent = True
+        if self.answer.has_head:  # it came early: its rest is waited for, or the caller is, who takes it
+            is_awaited = self._more is not None and not self._more.done()
+            self.deadline = self._home.now() + self._idle_timeout if is_awaited else FOREVER
 
     def extend(self, timeout: float) -> None:
         """Move the deadline that many seconds from now: something has just happened."""
         self.deadline = self._home.now() + timeout
+
+    def hold_on(self) -> None:
+        """Hear that the caller is waited for: meanwhile the upstream is not late."""
+        self.deadline = FOREVER
 
     async def drained(self) -> None:
         """Wait until the upstream takes more bytes.
@@ -161,7 +168,8 @@ class Connection(asyncio.Protocol):
         while not self.answer.buffered and not self.answer.complete:
             if self._error is not None:
                 raise self._error
-            self.extend(self._idle_timeout)
+            if self._request_sent or self._writing_paused:
+                self.extend(self._idle_timeout)  # else it is the caller who is waited for
             self._more = self._loop.create_future()
             await self._more
             self.deadline = FOREVER  # how long the caller takes for it is not the upstream's fault
@@ -190,6 +198,11 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """Give the exchange up: its deadline has passed."""
         self._fail(UpstreamTimeoutError("the upstream did not answer in time"))
+
+    def give_up(self, error: ProxyError) -> None:
+        """Hear that the request cannot be sent to its end, and why: whoever waits for the answer is told."""
+        if not self._closed:
+            self._fail(error)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Hear that the connection stands."""

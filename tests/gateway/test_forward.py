@@ -282,6 +282,28 @@ async def test_an_upload_that_the_api_does_not_take_is_given_up_after_the_idle_t
         await wait_until_asked(room, 100.0, b"http_response_timeout", caller)
 
 
+@pytest.mark.parametrize("early", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nearly"], ids=["silent", "early"])
+async def test_while_a_caller_pauses_in_its_body_the_api_is_not_late(early: bytes) -> None:
+    async with (
+        gateway((head(), send(early)), timeouts={"response": "10s", "idle": "100s"}) as (room, api),
+        RawClient(room.port) as caller,
+    ):
+        await caller.send(CHUNKED + chunked(b"piece"))
+        await until(lambda: b"piece" in api.received and caller.seen.endswith(early[-5:]))
+        await room.clock.advance(seconds=500)
+        await caller.send(chunked(b"another") + END)
+        await until(lambda: api.requests)
+        assert api.requests[0].body == b"pieceanother"
+        assert caller.seen.endswith(early[-5:])
+        await room.clock.settle()
+        await room.clock.advance(seconds=9.8 if not early else 99.8)
+        assert not api.links[0].ended.is_set()
+        await room.clock.advance(seconds=0.4)
+        await until(api.links[0].ended.is_set)
+        await settled(room)
+        assert room.lines.seen[0]["reason"] == "upstream-timeout"
+
+
 async def test_a_body_that_stops_coming_is_cut_after_the_idle_timeout_and_each_byte_begins_it_anew() -> None:
     pieces = [asyncio.Event() for _ in range(3)]
     steps = [request(), send(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")]

@@ -341,6 +341,34 @@ async def test_a_caller_that_leaves_in_the_middle_of_its_answer_counts_for_nothi
         assert state(room) is BreakerState.OPEN  # four successes would have kept it closed
 
 
+@pytest.mark.parametrize(
+    ("more", "settings", "reason"),
+    [
+        (b"zz\r\n", {}, "request-invalid"),
+        (b"9\r\n123456789\r\n", {"limits": {"body": "8B"}}, "request-too-large"),
+        (b"", {"timeouts": {"idle": "50ms"}}, "request-invalid"),
+    ],
+    ids=["malformed", "too large", "stalled"],
+)
+async def test_a_caller_that_spoils_its_body_behind_the_answers_beginning_ends_both_and_counts_for_nothing(
+    more: bytes, settings: dict[str, Any], reason: str
+) -> None:
+    data = b"POST /x HTTP/1.1\r\nHost: api.example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+    async with gateway(*[(head(), send(BEGUN))] * 3, **BREAKER, **settings) as (room, api):
+        for number in range(3):
+            async with RawClient(room.port) as caller:
+                await caller.send(data)
+                await until(lambda: caller.seen.endswith(b"ok"))
+                await caller.send(more)
+                with pytest.raises(NoAnswerError):
+                    await caller.answer()
+                assert caller.was_reset
+            await until(lambda: at_rest(room))
+            await until(api.links[number].ended.is_set)
+            assert room.lines.seen[-1]["reason"] == reason
+        assert (state(room), room.plan.breaker.opened_total) == (BreakerState.CLOSED, 0)
+
+
 async def test_a_token_that_cannot_be_had_counts_and_one_that_can_does_not() -> None:
     async with gateway(**BREAKER) as (room, api):
         room.credential.always = transient()
