@@ -67,7 +67,10 @@ Part = Source | Pool
 
 
 class Signers:
-    """The signers of one route whose credentials include users' own."""
+    """The signers of one route whose credentials include users' own; each counts as long as none of its sources rests.
+
+    As many are held as sources in a pool; of more, the one goes that was made first: to make it again costs little.
+    """
 
     def __init__(self, parts: tuple[Part, ...]) -> None:
         self._parts = parts
@@ -76,28 +79,22 @@ class Signers:
 
     def current(self, person: Person) -> Signer | None:
         """Return the user's signer, if all its sources are here. Stands on the hot path."""
-        sources = []
-        for part in self._parts:
-            source = part if isinstance(part, Source) else part.current(person.pseudonym)
-            if source is None:
+        signer = self._by_user.get(person.pseudonym)
+        if signer is None:
+            return None
+        for source in signer.sources:
+            if source.at_rest:
                 return None
-            sources.append(source)
-        return self._signer(person.pseudonym, tuple(sources))
+            source.was_used = True
+        return signer
 
     async def obtain(self, person: Person) -> Signer:
         """Return it, with sources made for the user if need be. May raise ProxyError."""
         sources = [part if isinstance(part, Source) else await part.obtain(person) for part in self._parts]
-        return self._signer(person.pseudonym, tuple(sources))
-
-    def _signer(self, user: str, sources: tuple[Source, ...]) -> Signer:
-        signer = self._by_user.get(user)
-        if signer is None or signer.sources != sources:
-            signer = self._by_user[user] = Signer(sources)
-            most = min(pool.most for pool in self._pools)  # a signer keeps the tokens of those whom a pool let go
-            while len(self._by_user) > most:
-                self._by_user.popitem(last=False)
-        else:
-            self._by_user.move_to_end(user)
+        signer = self._by_user[person.pseudonym] = Signer(tuple(sources))
+        most = min(pool.most for pool in self._pools)  # a signer keeps the tokens of those whom a pool let go
+        while len(self._by_user) > most:
+            self._by_user.popitem(last=False)
         return signer
 
 

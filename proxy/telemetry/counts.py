@@ -92,7 +92,6 @@ class CredentialMetrics:
     """What is counted for one credential. The four results of asking for its token are bumped in place."""
 
     __slots__ = (
-        "_parts",
         "breaker_state",
         "durations",
         "expires_at",
@@ -120,26 +119,10 @@ class CredentialMetrics:
         self.expires_at: Callable[[], float | None] | None = None
         self.generation: Callable[[], int] | None = None
         self.breaker_state: Callable[[], int] | None = None
-        self._parts: set[CredentialMetrics] = set()
-
-    def part(self) -> "CredentialMetrics":
-        """Return the numbers of one user's token: what it is asked for counts apart, and its fetches count here."""
-        part = CredentialMetrics(self.lock_waits)
-        part.fetches, part.durations = self.fetches, self.durations
-        self._parts.add(part)
-        return part
-
-    def absorb(self, part: "CredentialMetrics") -> None:
-        """Take over what was counted in a part that goes out of use."""
-        if part in self._parts:
-            self._parts.remove(part)
-            for result in RESULTS:
-                setattr(self, result, getattr(self, result) + getattr(part, result))
 
     def results(self) -> dict[str, int]:
         """Return how often its tokens were asked for, by result, those of all users together."""
-        everybody = (self, *tuple(self._parts))
-        return {result: sum(getattr(one, result) for one in everybody) for result in RESULTS}
+        return {result: getattr(self, result) for result in RESULTS}
 
     def fetched(self, reason: str, outcome: str, seconds: float) -> None:
         """Count one fetch: why (`FETCH_REASONS`), how it ended (`FETCH_OUTCOMES`), and its seconds."""

@@ -13,7 +13,6 @@ from proxy.core.errors import Reason, TokenUnavailableError
 from proxy.core.person import Person
 from proxy.credentials.base import CredentialSettings
 from proxy.stores.base import StoreError
-from proxy.telemetry.counts import CredentialMetrics
 from proxy.tokens.identity import canonical, identity_of, place_of_brought
 from proxy.tokens.pool import Pool
 from proxy.tokens.source import Source
@@ -24,7 +23,7 @@ def build_pool(name: str, settings: CredentialSettings, identity: str, workshop:
     """Return the pool of that credential's users; `identity` is that of its settings, `most` how many it holds."""
     everybodys = None if settings.user_variables else workshop.credential(name, settings)
 
-    async def make(person: Person, counts: CredentialMetrics) -> Source:
+    async def make(person: Person) -> Source:
         own = settings if everybodys else await _settings_of(person, name, settings)
         credential = everybodys or workshop.credential(name, own)
         mark = identity_of(own, workshop.identity_key) if own is not settings else identity
@@ -34,7 +33,7 @@ def build_pool(name: str, settings: CredentialSettings, identity: str, workshop:
         elif credential.lineage is not None:
             beginning = canonical((*credential.lineage, person.pseudonym))
             key = f"chain/{hmac.new(workshop.identity_key, beginning, hashlib.sha256).hexdigest()[:32]}"
-        source = workshop.source(credential, key, mark, counts)
+        source = workshop.source(credential, key, mark)
         try:
             await source.look()
         except BaseException:
@@ -42,7 +41,7 @@ def build_pool(name: str, settings: CredentialSettings, identity: str, workshop:
             raise
         return source
 
-    return Pool(name, identity, make, workshop.metrics.credential(name), most=most)
+    return Pool(name, identity, make, most=most)
 
 
 async def _settings_of(person: Person, name: str, settings: CredentialSettings) -> CredentialSettings:

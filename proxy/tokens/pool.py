@@ -1,33 +1,35 @@
 """One credential's sources, one for each user who was here lately: a million users do not fill the memory.
 
-Theory. A source is made when its user is first seen, and learns at once what the store knows of their token. Of those
-that are not fetching, the one unused for longest goes when there are too many: what it held stays in the store, and its
-user finds it there. A source that something changed for (the user's variables, say) is dismissed the same way; one that
-was being made meanwhile may have been made of what was before, and is made again.
+Theory. A source is made when its user is first seen, and learns at once what the store knows of their token. When there
+are too many, the one goes that was made or spared the longest ago: what it held stays in the store, and its user finds
+it there. One that was used since it was looked at last is spared once, and one that is fetching stays until it is done.
+To know who was used for the longest time would cost every request more than that. A source that something changed for
+(the user's variables, say) is dismissed the same way; one that was being made meanwhile may have been made of what was
+before, and is made again.
 """
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from itertools import islice
+from typing import Final
 
 from proxy.core.person import Person
-from proxy.telemetry.counts import CredentialMetrics
 from proxy.tokens.source import Source
 
-Make = Callable[[Person, CredentialMetrics], Awaitable[Source]]
-"""Makes the source of that user, which counts into these numbers. May raise ProxyError."""
+Make = Callable[[Person], Awaitable[Source]]
+"""Makes the source of that user. May raise ProxyError."""
+MOST_SPARED: Final = 100
+"""How many are spared until the next one goes all the same: nobody waits for a walk through all of them."""
 
 
 class Pool:
     """The sources of one credential. `most`: how many are held; `identity` tells whether a reload changes anything."""
 
-    def __init__(self, name: str, identity: str, make: Make, metrics: CredentialMetrics, *, most: int) -> None:
+    def __init__(self, name: str, identity: str, make: Make, *, most: int) -> None:
         self.name = name
         self.identity = identity
         self._make = make
-        self._metrics = metrics
         self.most = most
-        self._sources: OrderedDict[str, tuple[Source, CredentialMetrics]] = OrderedDict()
+        self._sources: OrderedDict[str, Source] = OrderedDict()
         self._changes = 0
         self._closed = False
 
@@ -38,32 +40,25 @@ class Pool:
         return f"<Pool {self.name}: {len(self)} users>"
 
     def current(self, user: str) -> Source | None:
-        """Return the source of the user with that pseudonym, if it is here. Stands on the hot path."""
-        found = self._sources.get(user)
-        if found is None:
-            return None
-        self._sources.move_to_end(user)
-        return found[0]
+        """Return the source of the user with that pseudonym, if it is here."""
+        source = self._sources.get(user)
+        if source is not None:
+            source.was_used = True
+        return source
 
     async def obtain(self, person: Person) -> Source:
         """Return it, made if need be. May raise ProxyError."""
         if (here := self.current(person.pseudonym)) is not None:
             return here
-        counts, changes = self._metrics.part(), self._changes
-        try:
-            made = await self._make(person, counts)
-        except BaseException:
-            self._metrics.absorb(counts)
-            raise
+        changes = self._changes
+        made = await self._make(person)
         if (first := self.current(person.pseudonym)) is not None:  # another request was quicker
             made.rest()
-            self._metrics.absorb(counts)
             return first
         if changes != self._changes and not self._closed:
             made.rest()
-            self._metrics.absorb(counts)
             return await self.obtain(person)
-        self._sources[person.pseudonym] = made, counts
+        self._sources[person.pseudonym] = made
         if self._closed:  # a request that began before the reload: it is served, and nothing stays of it
             self._let_go(person.pseudonym)
         self._make_room()
@@ -76,14 +71,12 @@ class Pool:
             self._let_go(one)
 
     def _let_go(self, user: str) -> None:
-        if (found := self._sources.pop(user, None)) is not None:
-            source, counts = found
+        if (source := self._sources.pop(user, None)) is not None:
             source.rest()
-            self._metrics.absorb(counts)
 
     def sources(self) -> tuple[Source, ...]:
         """Return every source that is here."""
-        return tuple(source for source, _ in self._sources.values())
+        return tuple(self._sources.values())
 
     def close(self) -> None:
         """Let all of them go, now and as soon as they are made."""
@@ -92,8 +85,14 @@ class Pool:
             self._let_go(user)
 
     def _make_room(self) -> None:
-        surplus = len(self._sources) - self.most
-        if surplus > 0:
-            idle = (user for user, (source, _) in self._sources.items() if not source.is_fetching)
-            for user in tuple(islice(idle, surplus)):
+        spared = 0
+        while len(self._sources) > self.most:
+            idle = next(((user, one) for user, one in self._sources.items() if not one.is_fetching), None)
+            if idle is None:
+                return
+            user, source = idle
+            if source.was_used and spared < MOST_SPARED:
+                source.was_used, spared = False, spared + 1
+                self._sources.move_to_end(user)
+            else:
                 self._let_go(user)

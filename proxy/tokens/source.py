@@ -81,10 +81,12 @@ class Source:
             random=random,
         )
         self._gate, self._hand = self._replacer.gate, self._replacer.hand
-        self._closed = False
+        self.at_rest = False
+        """It begins nothing more, and is to be asked no more if there is another one."""
+        self.was_used = False
+        """Since a pool looked last."""
         if self.renewable:
             vault.follow(key, self)
-        self.watch()
 
     def __repr__(self) -> str:
         return f"<Source {self.name}, {self._hand!r}, generation {self._generation}, {self._replacer!r}>"
@@ -106,7 +108,7 @@ class Source:
             return held
         if now < held.expires_at:
             self._metrics.stale += 1
-            if not self._closed:
+            if not self.at_rest:
                 self._replacer.behind()
             return held
         return None
@@ -204,7 +206,7 @@ class Source:
 
     def rest(self) -> None:
         """Begin nothing more; a flight in the air lands. What stands in the store stays, for whoever comes next."""
-        self._closed = True
+        self.at_rest = True
         self._hand.close()
         self._vault.unfollow(self._account.key, self)
 

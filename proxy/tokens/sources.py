@@ -98,4 +98,6 @@ async def _source(name: str, settings: CredentialSettings, identity: str, worksh
         key = place_of_brought(name, credential.brought, workshop.identity_key)
     elif credential.lineage is not None:  # slow on purpose; requests do not wait for it
         key = f"chain/{await asyncio.to_thread(lineage_of, credential.lineage)}"
-    return workshop.source(credential, key, identity, workshop.metrics.credential(name))
+    source = workshop.source(credential, key, identity)
+    source.watch()
+    return source

@@ -7,7 +7,6 @@ from proxy.core.rejection import Rejection
 from proxy.credentials.base import Credential, CredentialSettings
 from proxy.net.endpoint import Endpoint
 from proxy.net.runtime import Runtime
-from proxy.telemetry.counts import CredentialMetrics
 from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
 from proxy.tokens.source import Source
@@ -30,7 +29,7 @@ class Workshop:
         """Return the credential that these settings describe."""
         return credentials.KINDS[settings.kind](name, settings, self.endpoint, self.runtime.clock)
 
-    def source(self, credential: Credential, key: str, identity: str, metrics: CredentialMetrics) -> Source:
+    def source(self, credential: Credential, key: str, identity: str) -> Source:
         """Return that credential at work; `key` is that of its record in the store."""
         settings = credential.settings
         return Source(
@@ -40,7 +39,7 @@ class Workshop:
             vault=self.vault,
             key=key,
             runtime=self.runtime,
-            metrics=metrics,
+            metrics=self.metrics.credential(credential.name),
             events=self.events,
             identity=identity,
             rejection=Rejection(settings.rejected_when),

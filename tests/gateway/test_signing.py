@@ -177,6 +177,29 @@ async def test_a_user_keeps_the_signer_and_each_user_has_another() -> None:
     assert of_ann.sources[1] is of_ben.sources[1] is room.source
 
 
+async def test_a_user_whose_source_rests_gets_another_signer() -> None:
+    room = room_of()
+    pool = pool_of(room, most=2)
+    signers = Signers((pool,))
+    signer = await signers.obtain(named("ann"))
+    pool.dismiss("ann")
+    assert signers.current(named("ann")) is None
+    again = await signers.obtain(named("ann"))
+    assert signers.current(named("ann")) is again
+    assert again.sources[0] is not signer.sources[0]
+
+
+async def test_a_user_who_comes_back_is_spared_where_room_is_made() -> None:
+    room = room_of()
+    pool = pool_of(room, most=2)
+    signers = Signers((pool,))
+    ann, _ = await signers.obtain(named("ann")), await signers.obtain(named("ben"))
+    signers.current(named("ann"))
+    await signers.obtain(named("cat"))
+    assert pool.current("ann") is ann.sources[0]
+    assert pool.current("ben") is None
+
+
 async def test_no_more_users_tokens_are_held_than_the_configuration_says() -> None:
     room = room_of()
     users = [f"user-{number}" for number in range(9)]

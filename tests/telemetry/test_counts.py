@@ -78,16 +78,3 @@ def test_observing_costs_less_than_a_microsecond_or_so() -> None:
     rounds = 20_000
     best = min(timeit.repeat(lambda: route.observe(200, "upstream", 0.02, 0.01), number=rounds, repeat=5)) / rounds
     assert best < 3e-6  # 0.3 µs on an idle core; the margin is for a busy one
-
-
-def test_what_users_tokens_are_asked_for_counts_once_and_stays_when_they_go_out_of_use() -> None:
-    metrics = CredentialMetrics(Histogram())
-    one, other = metrics.part(), metrics.part()
-    metrics.hit, one.hit, other.hit, other.wait = 1, 2, 3, 4
-    assert metrics.results() == {"hit": 6, "stale": 0, "wait": 4, "negative": 0}
-    metrics.absorb(other)
-    metrics.absorb(other)
-    assert metrics.results() == {"hit": 6, "stale": 0, "wait": 4, "negative": 0}
-    one.fetched("first", "succeeded", 0.1)
-    assert metrics.fetches["first", "succeeded"] == 1
-    assert sum(metrics.durations.counts) == 1

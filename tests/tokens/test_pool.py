@@ -8,8 +8,7 @@ import pytest
 from proxy.core.errors import TokenUnavailableError
 from proxy.core.person import Person
 from proxy.core.secret import Secret
-from proxy.telemetry.counts import CredentialMetrics
-from proxy.tokens.pool import Pool
+from proxy.tokens.pool import MOST_SPARED, Pool
 from proxy.tokens.source import Source
 from tests.fakes.token_room import TokenRoom, permanent
 
@@ -20,13 +19,11 @@ class PoolRoom:
     def __init__(self, most: int = 3) -> None:
         self.first = TokenRoom()
         self.rooms: dict[str, list[TokenRoom]] = {}
-        self.metrics = self.first.counts
-        self.pool = Pool("billing", "identity", self._make, self.metrics, most=most)
+        self.pool = Pool("billing", "identity", self._make, most=most)
 
-    async def _make(self, person: Person, counts: CredentialMetrics) -> Source:
+    async def _make(self, person: Person) -> Source:
         user = person.id
         room = TokenRoom(store=self.first.store, clock=self.first.clock)
-        room.source._metrics = counts
         self.rooms.setdefault(user, []).append(room)
         await asyncio.sleep(0)
         if user == "unlucky":
@@ -61,13 +58,24 @@ async def test_users_have_sources_of_their_own(room: PoolRoom) -> None:
     assert len(room.pool.sources()) == 2
 
 
-async def test_the_one_unused_for_longest_goes_when_there_are_too_many(room: PoolRoom) -> None:
+async def test_one_that_was_used_lately_is_spared_when_there_are_too_many(room: PoolRoom) -> None:
     for user in ("ann", "ben", "cat"):
         await room.pool.obtain(named(user))
     room.pool.current("ann")
     await room.pool.obtain(named("dan"))
     assert room.pool.current("ben") is None
     assert all(room.pool.current(user) for user in ("ann", "cat", "dan"))
+
+
+async def test_where_all_were_used_the_first_one_goes_all_the_same() -> None:
+    room = PoolRoom(most=2 * MOST_SPARED)
+    users = [f"user-{number}" for number in range(2 * MOST_SPARED + 1)]
+    for user in users[:-1]:
+        await room.pool.obtain(named(user))
+        room.pool.current(user)
+    await room.pool.obtain(named(users[-1]))
+    assert len(room.pool) == 2 * MOST_SPARED
+    assert [user for user in users if room.pool.current(user) is None] == [users[MOST_SPARED]]
 
 
 async def test_one_that_is_fetching_stays_until_it_is_done(room: PoolRoom) -> None:
@@ -92,24 +100,11 @@ async def test_what_a_source_held_that_went_is_found_in_the_store_by_the_next(ro
     assert [one.credential.count for one in room.rooms["ann"]] == [1, 0]
 
 
-async def test_what_was_counted_stays_counted(room: PoolRoom) -> None:
-    source = await room.pool.obtain(named("ann"))
-    await source.obtain()
-    for _ in range(3):
-        source.current()
-    before = room.metrics.results()
-    room.pool.close()
-    assert len(room.pool) == 0
-    assert room.metrics.results() == before
-    assert before["hit"] == 3
-
-
 async def test_a_source_that_cannot_be_made_leaves_nothing_behind(room: PoolRoom) -> None:
     with pytest.raises(TokenUnavailableError):
         await room.pool.obtain(named("unlucky"))
     assert len(room.pool) == 0
     room.pool.dismiss("unlucky")
-    assert room.metrics.results() == {"hit": 0, "stale": 0, "wait": 0, "negative": 0}
 
 
 async def test_a_request_that_outlives_its_pool_is_served_and_nothing_stays_of_it(room: PoolRoom) -> None:
@@ -130,4 +125,3 @@ async def test_one_that_was_being_made_when_something_changed_is_made_again(room
     assert len(room.rooms["ann"]) == 2
     assert made is room.rooms["ann"][1].source
     assert room.pool.current("ann") is made
-    assert room.metrics.results() == {"hit": 0, "stale": 0, "wait": 0, "negative": 0}
