@@ -8,7 +8,7 @@ from typing import Final
 
 from proxy.core.errors import ProxyError
 from proxy.gateway.forward import Exchange
-from proxy.gateway.inbound import CallerGoneError, Inbound
+from proxy.gateway.inbound import CallerGoneError
 from proxy.gateway.prepare import HOP_BY_HOP, PSEUDONYM
 from proxy.gateway.privacy import made_private
 from proxy.gateway.refuse import STATUS_LINES
@@ -22,6 +22,8 @@ _OUR_COOKIES: Final = OURS.encode("ascii")
 _WITHOUT_COOKIES: Final = _NOT_OURS | {b"set-cookie", b"set-cookie2"}
 _ADDRESSES: Final = frozenset({b"location", b"content-location", b"link", b"refresh"})
 """Header lines in which an address may stand."""
+_ENDS: Final = tuple(b"%c" % end for end in b"&#>\"', ;\t")
+"""What ends a parameter in such a line, beside the line's own end."""
 _USUAL: Final = (b"keep-alive", b"close")
 """Connection headers that bind no other line to this hop."""
 _BODILESS: Final = frozenset({204, 304})
@@ -86,8 +88,7 @@ class Relay:
         names, fields = answer.names, answer.headers
         if b"connection" in names and _names_others(names, fields):
             drops = drops | connection_named(fields)
-        if request.signed_query:
-            fields = without_echo(fields, request.signed_query)
+        fields = without_echo(fields, request.signed_query)
         kept = [field for name, field in zip(names, fields, strict=True) if name not in drops]
         if b"set-cookie" in names and b"set-cookie" not in drops:
             kept = [field for field in kept if not _sets_ours(field)]
@@ -140,20 +141,31 @@ def connection_named(fields: Fields) -> frozenset[bytes]:
 
 def without_echo(fields: Fields, signed_query: bytes) -> Fields:
     """Return the header lines; where an API repeats the address it was asked for, without what the token added."""
+    if not signed_query:
+        return fields
     return [(name, _unsigned(value, signed_query) if name.lower() in _ADDRESSES else value) for name, value in fields]
 
 
 def _unsigned(address: bytes, signed_query: bytes) -> bytes:
     for parameter in signed_query.split(b"&"):
-        address = address.replace(b"&" + parameter, b"").replace(parameter + b"&", b"").replace(b"?" + parameter, b"")
+        begin = address.find(parameter)
+        while begin > 0:
+            end = begin + len(parameter)
+            if address[begin - 1] not in b"?&" or not (address.startswith(_ENDS, end) or end == len(address)):
+                begin = address.find(parameter, begin + 1)  # a part of another one
+                continue
+            goes_on = address.startswith(b"&", end)
+            address = address[:begin] + address[end + 1 :] if goes_on else address[: begin - 1] + address[end:]
+            begin = address.find(parameter, begin - 1)
     return address
 
 
-def interim(inbound: Inbound, status: int, fields: Fields) -> None:
+def interim(request: Request, status: int, fields: Fields) -> None:
     """Pass a 1xx answer on (RFC 9110 §15.2); a caller that has left will be noticed later."""
     drops = _WITHOUT_COOKIES | connection_named(fields)
-    lines = [b"%b: %b\r\n" % field for field in fields if field[0].lower() not in drops]
+    kept = without_echo(fields, request.signed_query)
+    lines = [b"%b: %b\r\n" % field for field in kept if field[0].lower() not in drops]
     try:
-        inbound.interim(b"HTTP/1.1 %d \r\n%b\r\n" % (status, b"".join(lines)))
+        request.inbound.interim(b"HTTP/1.1 %d \r\n%b\r\n" % (status, b"".join(lines)))
     except CallerGoneError:
         return

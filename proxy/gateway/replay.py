@@ -118,7 +118,7 @@ class Sender:
             length=body.length,
         )
         trace.sent = self._clock.monotonic()
-        return plan.forwarder.send(Outbound(request.head.method, head, body, partial(interim, request.inbound)))
+        return plan.forwarder.send(Outbound(request.head.method, head, body, partial(interim, request)))
 
     async def _attempt_tailored(self, request: Request, injection: Injection) -> Exchange:
         """Do the same where what the token adds depends on the request."""
@@ -126,7 +126,7 @@ class Sender:
         async def write() -> Outbound:
             head, body, request.signed_query = await tailored(request, injection, Moment.of(self._clock))
             request.trace.sent = self._clock.monotonic()
-            return Outbound(request.head.method, head, body, partial(interim, request.inbound), write)
+            return Outbound(request.head.method, head, body, partial(interim, request), write)
 
         return await request.plan.forwarder.send(await write())
 

@@ -166,7 +166,11 @@ async def test_our_name_is_added_to_the_way_that_the_answer_has_come() -> None:
         (b"/next?page=2&key=planted-1", b"/next?page=2"),
         (b"/next?page=2&key=planted-1#top", b"/next?page=2#top"),
         (b"/next?a=1&key=planted-1&id=planted-1&b=2", b"/next?a=1&b=2"),
+        (b"/next?key=planted-1&key=planted-1", b"/next"),
         (b"/next?page=2", b"/next?page=2"),
+        (b"</next?key=planted-1>; rel=preload, </next?id=planted-1&page=2>", b"</next>; rel=preload, </next?page=2>"),
+        (b"/next?key=planted-10&x-key=planted-1&id=planted-1b", b"/next?key=planted-10&x-key=planted-1&id=planted-1b"),
+        (b"key=planted-1", b"key=planted-1"),
     ],
 )
 @pytest.mark.parametrize("name", [b"Location", b"content-location", b"Link", b"Refresh"])
@@ -391,6 +395,12 @@ async def test_an_interim_answer_passes_on_at_once_without_what_belongs_to_the_h
         go.set()
         answer = await caller.answer()
         assert (answer.interim, answer.status, answer.body) == ((103,), 200, b"ok")
+
+
+async def test_an_interim_answer_too_loses_what_the_token_had_added_to_an_address() -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css?key=planted-1&v=2>; rel=preload\r\n\r\n"
+    got = await relayed(hint + answer_with(), inject=IN_THE_QUERY)
+    assert got.startswith(b"HTTP/1.1 103 \r\nLink: </a.css?v=2>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\n")
 
 
 async def test_an_interim_answer_is_not_for_callers_that_do_not_know_such() -> None:
