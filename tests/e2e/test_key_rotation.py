@@ -2,10 +2,7 @@
 one-time refresh tokens goes on.
 """
 
-import asyncio
 import json
-import sys
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +12,8 @@ import aiohttp
 from proxy.core.seal import new_key
 from proxy.core.secret import Secret
 from tests.fakes.authorization_server import CLIENT, SECRET, AuthorizationServer
-from tests.fakes.process import REPOSITORY, Proxy, Swift
+from tests.fakes.forks import said
+from tests.fakes.process import Proxy, Swift
 
 OLD: Final = new_key()
 NEW: Final = new_key(after=Secret(OLD))
@@ -72,10 +70,8 @@ routes:
 
 async def reseal(replica: Proxy) -> dict[str, Any]:
     """Run the command on the configuration of a replica."""
-    command: Sequence[str] = (sys.executable, "-m", "proxy", "reseal", "--json", "-c", str(replica.config_file))
-    process = await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY, stdout=asyncio.subprocess.PIPE)
-    said, _ = await process.communicate()
-    return {"exit": process.returncode, **json.loads(said)}
+    code, stdout, _ = await said("reseal", "--json", "-c", str(replica.config_file))
+    return {"exit": code, **json.loads(stdout)}
 
 
 async def test_tokens_outlive_the_key_that_they_were_sealed_with(tmp_path: Path) -> None:

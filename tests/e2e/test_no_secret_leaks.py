@@ -7,9 +7,7 @@ repr of every object of ours that is alive.
 import asyncio
 import gc
 import json
-import os
 import random
-import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -19,8 +17,9 @@ import pytest
 from proxy.app import App
 from proxy.config.load import load
 from proxy.telemetry.logs import configure
+from tests.fakes.forks import said
 from tests.fakes.marked import CREDENTIALS, ENVIRONMENT, MARKS, hunted, marked
-from tests.fakes.process import REPOSITORY, Proxy, completed, free_ports
+from tests.fakes.process import Proxy, completed, free_ports
 from tests.fakes.raw_client import NoAnswerError, RawClient
 
 LINES: Final = 10_000
@@ -78,15 +77,8 @@ def leaks(text: str) -> list[str]:
 
 async def command(*arguments: str) -> str:
     """Run a command of ours and return what it wrote."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "proxy", *arguments),
-        cwd=REPOSITORY,
-        env={**os.environ, **ENVIRONMENT},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    return output.decode()
+    _, stdout, stderr = await said(*arguments, environment=ENVIRONMENT)
+    return stdout + stderr
 
 
 async def test_ten_thousand_failures_leak_no_secret() -> None:

@@ -1,7 +1,6 @@
 """Logins of several steps, through the real process: a challenge that is answered, and a form with cookies."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,8 +8,9 @@ from typing import Any, Final
 
 import aiohttp
 
+from tests.fakes.forks import said
 from tests.fakes.login_server import PASSWORD, LoginServer
-from tests.fakes.process import REPOSITORY, Proxy, Swift
+from tests.fakes.process import Proxy, Swift
 
 CONFIG: Final = """
 callers: {{anyone: {{kind: anonymous}}}}
@@ -163,15 +163,10 @@ async def test_a_credential_that_another_saves_to_has_its_token_when_a_request_n
 
 async def test_the_command_shows_each_step_and_no_secret() -> None:
     async with scene() as s:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "proxy", "test", "challenge", "--config", str(s.proxy.config_file)),
-            cwd=REPOSITORY,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        said = (await process.communicate())[0].decode()
-        assert process.returncode == 0, said
+        code, told, _ = await said("test", "challenge", "--config", str(s.proxy.config_file))
+        assert code == 0, told
         assert s.server.visits == ["POST /challenge", "POST /session"]
         for wanted in ("challenge", "session", "/challenge", "/session", "NONCE", "TENANT"):
-            assert wanted in said
+            assert wanted in told
         for secret in (PASSWORD, s.server.tokens[0], s.server.sessions[0].refresh_token):
-            assert secret not in said
+            assert secret not in told

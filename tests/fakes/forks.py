@@ -1,21 +1,23 @@
 """Processes that are there within milliseconds: forked from one that has imported everything and done nothing else.
 
-`FORKS` is that one (`preloaded.py`), for whoever has a function to run. `fork` runs the proxy in a process of its own,
-and what it returns is used as a process that asyncio started.
+`FORKS` is that one (`preloaded.py`), for whoever has a function to run. `fork` runs a command of ours in a process of
+its own, and what it returns is used as a process that asyncio started; `said` runs one to its end.
 """
 
 import asyncio
 import multiprocessing
 import os
-import sys
 from collections.abc import Mapping
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.reduction import DupFd
-from pathlib import Path
 from typing import Any, Final
 
 FORKS: Final = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["pytest", "proxy.process", "tests.fakes.database_processes", "tests.fakes.preloaded"])
+FORKS.set_forkserver_preload(
+    ["pytest", "proxy.cli", "proxy.process", "tests.fakes.database_processes", "tests.fakes.preloaded"]
+)
+LONGEST_LINE: Final = 1024 * 1024
+"""Bytes that a process may write as one line."""
 
 
 class Forked:
@@ -60,16 +62,25 @@ class Forked:
         self._ended.set()
 
 
-async def fork(config: Path, *, longest_line: int, environment: Mapping[str, str] | None = None) -> Forked:
-    """Run the proxy with that configuration, and more variables in its environment."""
+async def fork(*arguments: str, environment: Mapping[str, str] | None = None) -> Forked:
+    """Run `countersign` with these arguments, and more variables in its environment."""
     (stdout, to_stdout), (stderr, to_stderr) = os.pipe(), os.pipe()
     process = FORKS.Process(
-        target=_run, args=(config, dict(environment or {}), _Descriptor(to_stdout), _Descriptor(to_stderr)), daemon=True
+        target=_run,
+        args=(arguments, dict(environment or {}), _Descriptor(to_stdout), _Descriptor(to_stderr)),
+        daemon=True,
     )
     process.start()
     os.close(to_stdout)
     os.close(to_stderr)
-    return Forked(process, await _reader(stdout, longest_line), await _reader(stderr, longest_line))
+    return Forked(process, await _reader(stdout), await _reader(stderr))
+
+
+async def said(*arguments: str, environment: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+    """Run `countersign` with these arguments to its end; return its exit code, and what it wrote: stdout and stderr."""
+    process = await fork(*arguments, environment=environment)
+    stdout, stderr = await asyncio.gather(process.stdout.read(), process.stderr.read())
+    return await process.wait(), stdout.decode(), stderr.decode()
 
 
 class _Descriptor:
@@ -87,18 +98,18 @@ def _detach(sent: Any) -> int:
     return number
 
 
-async def _reader(descriptor: int, limit: int) -> asyncio.StreamReader:
-    reader = asyncio.StreamReader(limit=limit)
+async def _reader(descriptor: int) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader(limit=LONGEST_LINE)
     protocol = asyncio.StreamReaderProtocol(reader)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(descriptor, "rb"))
     return reader
 
 
-def _run(config: Path, environment: Mapping[str, str], stdout: int, stderr: int) -> None:
+def _run(arguments: tuple[str, ...], environment: Mapping[str, str], stdout: int, stderr: int) -> None:
     os.environ.update(environment)
     for number, taken in ((1, stdout), (2, stderr)):
         os.dup2(taken, number)
         os.close(taken)
-    from proxy import process  # noqa: PLC0415 - it has been imported already, but not where the tests run
+    from proxy import cli  # noqa: PLC0415 - it has been imported already, but not where the tests run
 
-    sys.exit(process.run(config))
+    cli.main(arguments, prog_name="countersign")

@@ -25,7 +25,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fakes import proc
-from tests.fakes.forks import Forked, fork
+from tests.fakes.forks import LONGEST_LINE, Forked, fork
 
 REPOSITORY: Final = Path(__file__).parents[2]
 ADMIN_KEY: Final = "an-admin-key-of-the-tests"
@@ -39,8 +39,6 @@ PORTS: Final = (10_000, 32_000)
 """From where to where: what systems give to outgoing connections begins at 32768 or above."""
 _given: Final[set[int]] = set()
 TAKEN: Final = "cannot be listened on: address already in use"
-LONGEST_LINE: Final = 1024 * 1024
-"""Bytes of a line of the log."""
 
 Launched = asyncio.subprocess.Process | Forked
 
@@ -335,4 +333,4 @@ class Swift(Proxy):
     """The same process, forked from one that has imported everything already: most of its start is saved."""
 
     async def _launch(self) -> Launched:
-        return await fork(self.config_file, longest_line=LONGEST_LINE, environment=self.environment)
+        return await fork("run", "--config", str(self.config_file), environment=self.environment)
