@@ -4,9 +4,13 @@ A push names a user and proves it, or comes from the back end by the admin API. 
 before the first one is taken: one bad token, and none counts. A token that is in use already stays as it is, which
 makes a push that is repeated cost nothing. A JWT that was issued before the one in use does not take its place:
 somebody has recorded it, or a page has been asleep; either way it is the wrong one.
+
+Theory. What counts then is told: to plant tokens and to record that is a task of its own, which does not end with the
+caller's connection.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,7 +30,7 @@ from proxy.stores.base import StoreError
 from proxy.telemetry.events import EventLog, EventName
 from proxy.tokens.source import Source
 from proxy.tokens.sources import Sources
-from proxy.users.inspection import Inspector, issued_at
+from proxy.users.inspection import Inspector
 
 MOST: Final = 20
 """Tokens of one push."""
@@ -73,8 +77,7 @@ class Pushes:
                 via=via,
             )
             raise
-        for name, (source, token) in good.items():
-            await self._plant(name, source, token, person, via)
+        await self._carry_out(self._planted(good, person, via))
         return {name: Pushed(token.value.fingerprint(), token.expires_at) for name, (_, token) in good.items()}
 
     async def take_back(self, person: Person, names: tuple[str, ...], *, via: str) -> None:
@@ -83,15 +86,8 @@ class Pushes:
         Raises:
             DependencyUnavailableError: the fleet does not know of it; the same call may be repeated.
         """
-        for name in names:
-            source = await self._source(name, person)
-            try:
-                await source.revoke()
-            except StoreError:
-                raise _store_away() from None
-            self._events.record(
-                "info", EventName.USER_TOKEN_TAKEN_BACK, credential=name, user=person.pseudonym, via=via
-            )
+        sources = {name: await self._source(name, person) for name in names}
+        await self._carry_out(self._taken_back(sources, person, via))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,38 +106,61 @@ class Pushes:
             return source, token
         if in_use.value == token.value and _is_about(in_use.expires_at, token.expires_at):
             return source, in_use
-        if (issued_at(token) or 0.0) < (issued_at(in_use) or 0.0):
-            raise UserTokenRefusedError(
-                f"the token for {name} is not accepted: the one in use was issued later", credential=name
-            )
+        inspector.check_age(token, in_use)
         return source, token
 
-    async def _plant(self, name: str, source: Source, token: Token, person: Person, via: str) -> None:
-        if token is source.token:
-            return
-        try:
-            await source.plant(token)
-        except StoreError:
-            raise _store_away() from None
-        self._events.record(
-            "info",
-            EventName.USER_TOKEN_PUSHED,
-            credential=name,
-            user=person.pseudonym,
-            fingerprint=token.value.fingerprint(),
-            via=via,
-        )
+    async def _carry_out(self, work: Coroutine[Any, Any, ProxyError | None]) -> None:
+        """Do that to its end, and tell of it, whether or not the caller waits for it. Raises what it returns."""
+        task = self._runtime.spawn(work, name="do what was ordered about a user's tokens", lands=True)
+        if (error := await asyncio.shield(task)) is not None:
+            raise error
+
+    async def _planted(
+        self, good: Mapping[str, tuple[Source, Token]], person: Person, via: str
+    ) -> DependencyUnavailableError | None:
+        for name, (source, token) in good.items():
+            if token is source.token:
+                continue
+            try:
+                await source.plant(token)
+            except StoreError:
+                return _store_away()
+            self._events.record(
+                "info",
+                EventName.USER_TOKEN_PUSHED,
+                credential=name,
+                user=person.pseudonym,
+                fingerprint=token.value.fingerprint(),
+                via=via,
+            )
+        return None
+
+    async def _taken_back(
+        self, sources: Mapping[str, Source], person: Person, via: str
+    ) -> DependencyUnavailableError | None:
+        for name, source in sources.items():
+            try:
+                await source.revoke()
+            except StoreError:
+                return _store_away()
+            self._events.record(
+                "info", EventName.USER_TOKEN_TAKEN_BACK, credential=name, user=person.pseudonym, via=via
+            )
+        return None
 
     async def _source(self, name: str, person: Person) -> Source:
+        pool = self._sources().pools.get(name)
+        if pool is None:  # until a moment ago there was one
+            raise _unknown(name)
         try:
-            return await self._sources().pools[name].obtain(person)
+            return await pool.obtain(person)
         except TokenUnavailableError:
             raise _store_away() from None
 
     def _inspector(self, name: str) -> Inspector:
         settings = self._sources().settings.get(name)
         if not isinstance(settings, UserTokenSettings):
-            raise RequestInvalidError("there is no credential of this name that users push tokens for", credential=name)
+            raise _unknown(name)
         known = self._inspectors.get(name)
         if known is None or known.settings != settings:
             known = self._inspectors[name] = Inspector(name, settings, self._endpoint, self._runtime)
@@ -166,5 +185,9 @@ def _is_about(one: float | None, other: float | None) -> bool:
     return one is other is None or (one is not None and other is not None and abs(one - other) < SAME)
 
 
-def _store_away() -> ProxyError:
+def _unknown(name: str) -> RequestInvalidError:
+    return RequestInvalidError("there is no credential of this name that users push tokens for", credential=name)
+
+
+def _store_away() -> DependencyUnavailableError:
     return DependencyUnavailableError("the store cannot be reached now; repeat the call", retry_after=1.0)

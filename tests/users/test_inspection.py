@@ -1,5 +1,6 @@
 """A token that is pushed is looked at: what the API would refuse, or take for somebody else's, is refused here."""
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -15,7 +16,7 @@ from proxy.core.token import Token
 from proxy.credentials.user_token import UserTokenSettings
 from proxy.net.endpoint import Endpoint
 from proxy.net.runtime import Runtime
-from proxy.users.inspection import LONGEST, Inspector, issued_at
+from proxy.users.inspection import LONGEST, Inspector, issued_at, looks_like_jwt
 from tests.fakes.clock import FakeClock
 from tests.fakes.token_server import TokenServer
 
@@ -122,6 +123,31 @@ async def test_where_nobody_can_check_its_signature_a_jwt_still_may_not_name_ano
     for bad in (room.token(sub="ben"), room.token(exp=1.0), room.token(None, "none"), "eyJ.not.jwt"):
         with pytest.raises(UserTokenRefusedError):
             await inspector.inspect(bad, "ann")
+
+
+async def test_a_jwt_is_known_however_its_header_is_written(room: Room) -> None:
+    _, claims, signature = room.token(SYMMETRIC, "HS256", sub="ben").split(".")
+    for header in (b'{ "alg": "HS256"}', b'\n{"alg":"HS256"}', b'{\t"alg":"HS256"}'):
+        spaced = base64.urlsafe_b64encode(header).rstrip(b"=").decode()
+        with pytest.raises(UserTokenRefusedError, match="another user's"):
+            await room.inspector().inspect(f"{spaced}.{claims}.{signature}", "ann")
+
+
+@pytest.mark.parametrize("value", ["a.b.c", "1.2.3", "e30", "e30.e30", "e30.e30.e30.e30.e30", "é.é.é", "..", "[.].]"])
+def test_what_only_has_dots_is_no_jwt(value: str) -> None:
+    assert not looks_like_jwt(value)
+
+
+async def test_of_two_that_say_when_they_were_issued_the_older_one_is_refused(room: Room) -> None:
+    def at(issued: float | None) -> Token:
+        return Token(Secret("opaque" if issued is None else room.token(iat=issued)), room.clock.now())
+
+    now = room.clock.now()
+    with pytest.raises(UserTokenRefusedError, match="issued later"):
+        room.inspector().check_age(at(now - 1), at(now))
+    for token, in_use in ((now, now), (now, now - 1), (None, now), (now, None), (None, None)):
+        room.inspector().check_age(at(token), at(in_use))
+    room.inspector(shape="opaque").check_age(at(now - 1), at(now))
 
 
 async def test_an_operator_may_let_subjects_be_other_ids(room: Room) -> None:

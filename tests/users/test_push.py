@@ -1,5 +1,6 @@
 """What users push is looked at as a whole, planted in the fleet, and nothing of a bad push counts."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -88,6 +89,26 @@ async def test_an_older_push_that_is_replayed_does_not_take_the_place_of_a_newer
     with pytest.raises(UserTokenRefusedError, match="issued later"):
         await here.pushes.take(ANN, {"crm": older}, via="browser")
     assert await here.used() == newer
+
+
+async def test_opaque_tokens_may_follow_a_jwt(here: PushRoom) -> None:
+    await here.pushes.take(ANN, {"crm": here.token(iat=here.clock.now())}, via="browser")
+    await here.pushes.take(ANN, {"crm": "opaque"}, via="browser")
+    assert await here.used() == "opaque"
+
+
+async def test_a_push_whose_caller_leaves_is_carried_out_as_a_whole_and_told_of(here: PushRoom) -> None:
+    for pool in here.sources.pools.values():
+        await pool.obtain(ANN)  # what waits now is the planting
+    here.store.hang()
+    pushing = asyncio.create_task(here.pushes.take(ANN, {"erp": "opaque", "crm": here.token()}, via="browser"))
+    await here.clock.settle()
+    pushing.cancel()
+    await asyncio.gather(pushing, return_exceptions=True)
+    here.store.resume()
+    await here.clock.settle()
+    assert await here.used("erp") == "opaque"
+    assert [event for event, _, _ in here.told()] == ["token_fetched", "user_token_pushed", "user_token_pushed"]
 
 
 async def test_one_that_the_api_refused_gives_way_to_any_good_one(here: PushRoom) -> None:
