@@ -101,8 +101,9 @@ async def pushing(count: int, seal_key: str, scratch: Path) -> dict[str, float]:
     seal = Seal((Secret(seal_key),))
     endpoint = Endpoint(runtime.clock)
     vault = Vault(store, seal, runtime, events)
-    workshop = Workshop(endpoint, vault, seal.derive("identity"), runtime, metrics, events, REMEMBERED)
-    sources = await build_sources({"api": KINDS["user_token"].Settings.model_validate(SETTINGS)}, workshop)
+    workshop = Workshop(endpoint, vault, seal.derive("identity"), runtime, metrics, events)
+    credentials = {"api": KINDS["user_token"].Settings.model_validate(SETTINGS)}
+    sources = await build_sources(credentials, workshop, remembered=REMEMBERED)
     registry = Registry(Documents(store, seal), seal.derive("users"))
     pushes = Pushes(lambda: sources, endpoint, runtime, events)
 

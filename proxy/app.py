@@ -129,7 +129,7 @@ class App:
         self.store.start()
         await renew(self.config)  # each has its context before its files can change
         self.sources = await self._sources(self.config)
-        self.sources.connect(self.workshop)
+        self._let_count(self.sources)
         self.graph = self._graph(self.config, self.sources)
         self.pipeline = Pipeline(self.graph, self.runtime, self.recorder, self.events)
         self.listener = Listener(
@@ -215,11 +215,15 @@ class App:
         self.metrics.keep(self.graph.plans.keys(), self.graph.sources.keys())
         self.metrics.config_reloaded("refused", self.clock.now())
 
+    def _let_count(self, sources: Sources) -> None:
+        sources.connect(self.workshop)
+        self.registry.remembered = sources.remembered
+
     def _take(self, loaded: Loaded, sources: Sources, graph: Graph) -> None:
         """Put the new graph in the old one's place, in one step."""
         old_graph, old_config, old_sources = self.graph, self.config, self.sources
         self.loaded, self.files, self.sources, self.graph = loaded, loaded.files, sources, graph
-        sources.connect(self.workshop)
+        self._let_count(sources)
         self.pipeline.graph = graph
         self.webhook.update(loaded.config.events.webhook)
         former = {*self.former, *old_sources.everyones()} - {*sources.everyones()}

@@ -10,6 +10,7 @@ withdraw that. Nothing here waits, unless a JWT was signed with a key that is no
 """
 
 import hmac
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -31,7 +32,6 @@ HEADERS: Final = frozenset(name.lower().encode() for name in (USER, USER_HASH, U
 LONGEST_ID: Final = 256
 TRUSTED: Final = 300.0
 """Seconds for which a JWT that was verified is not verified again."""
-_REMEMBERED: Final = 10_000
 
 
 class Claim(NamedTuple):
@@ -79,7 +79,8 @@ class Identifier:
         self._secret = settings.identity_secret
         self._issuers = {one.issuer: _Issuer(one, endpoint, runtime) for one in settings.issuers.values()}
         self._clock: Clock = runtime.clock
-        self._proven: dict[Claim, tuple[str, _Token | None]] = {}
+        self._most = settings.remembered
+        self._proven: OrderedDict[Claim, tuple[str, _Token | None]] = OrderedDict()
         """The ids that were proved, with what tells for how long, if it was a token that did it."""
 
     def known(self, claim: Claim, *, believed: bool) -> str | None:
@@ -158,9 +159,9 @@ class Identifier:
 
     def _remembered(self, claim: Claim, user: str, token: "_Token | None") -> str:
         """Return the user, whom this claim proves from now on."""
-        if len(self._proven) >= _REMEMBERED:
-            self._proven.clear()
         self._proven[claim] = user, token
+        if len(self._proven) > self._most:
+            self._proven.popitem(last=False)
         return user
 
 

@@ -16,8 +16,6 @@ KEPT: Final = 10 * 365 * 86_400.0
 """Seconds that a user is kept who is not touched."""
 PLACE: Final = "user/"
 """What the store's keys of users begin with; their pseudonyms follow."""
-_REMEMBERED: Final = 10_000
-"""Pseudonyms that are not reckoned again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,8 @@ class Registry:
     def __init__(self, documents: Documents, key: bytes) -> None:
         self._documents = documents
         self._key = key
-
+        self.remembered = 10_000
+        """How many pseudonyms are not reckoned again."""
         self._people: OrderedDict[str, Person] = OrderedDict()
 
     def pseudonym(self, user: str) -> str:
@@ -67,7 +66,7 @@ class Registry:
         if person is None:
             pseudonym = hmac.digest(self._key, user.encode(), "sha256").hex()[:32]
             person = self._people[user] = Person(user, pseudonym, partial(self._look_up, user))
-            if len(self._people) > _REMEMBERED:
+            if len(self._people) > self.remembered:
                 self._people.popitem(last=False)
         return person
 

@@ -218,6 +218,14 @@ async def test_an_id_is_a_short_line(room: Room, user: str) -> None:
         await room.find(Claim(user), believed=True)
 
 
+def test_no_more_proofs_are_remembered_than_users() -> None:
+    settings = UsersSettings.model_validate({"identity_secret": SECRET, "remembered": 3})
+    identifier = Identifier(settings, Endpoint(FakeClock()), Runtime(FakeClock(), lambda name, error: None))
+    for user in ("ann", "ben", "cat", "dan"):
+        assert identifier.known(Claim(user, user_hash(user, SECRET)), believed=False) == user
+    assert [claim.user for claim in identifier._proven] == ["ben", "cat", "dan"]
+
+
 @given(st.text(min_size=1, max_size=20), st.text(max_size=70))
 def test_no_guess_at_a_hash_proves_an_id(user: str, guess: str) -> None:
     identifier = Identifier(

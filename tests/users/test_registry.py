@@ -98,3 +98,10 @@ def test_templates_may_use_everything_that_is_known() -> None:
     }
     assert User("ann").values.keys() == {"USER_ID"}
     assert "acme" not in repr(ANN)
+
+
+async def test_no_more_people_are_remembered_than_is_said_and_who_is_not_keeps_their_name(registry: Registry) -> None:
+    registry.remembered = 2
+    before = {user: registry.pseudonym(user) for user in ("ann", "ben", "cat")}
+    assert list(registry._people) == ["ben", "cat"]
+    assert registry.pseudonym("ann") == before["ann"]
