@@ -18,7 +18,7 @@ from proxy.admin.problem import DependencyUnavailableError, NotFoundError, Order
 from proxy.admin.views import UserTokenView, UserView, View
 from proxy.core import errors
 from proxy.core.expression import VariableName
-from proxy.core.person import Person
+from proxy.core.person import GIVEN, Person
 from proxy.core.secret import Secret
 from proxy.credentials.user_token import UserToken
 from proxy.stores.base import StoreError
@@ -32,8 +32,6 @@ from proxy.users.registry import User
 VIA: Final = "admin"
 MOST: Final = 100
 """Variables of a user."""
-GIVEN: Final = frozenset({"USER_ID", "USER_EMAIL", "USER_NAME"})
-"""Variables that every user has, under names that are taken."""
 
 
 def _address(text: str) -> str:

@@ -7,6 +7,8 @@ from typing import Final
 from proxy.core.secret import Secret
 
 USER_ID: Final = "USER_ID"
+GIVEN: Final = frozenset({USER_ID, "USER_EMAIL", "USER_NAME"})
+"""Variables that every user has, under names that are taken."""
 
 
 @dataclass(frozen=True, slots=True)

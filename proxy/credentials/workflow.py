@@ -14,31 +14,34 @@ waited long enough (`longest_try`). A run that begins with a login can be made a
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, Protocol, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
 from proxy.core.clock import Clock
 from proxy.core.errors import FetchError, ProxyError, Reason
 from proxy.core.expression import VariableName
 from proxy.core.message import Reply
+from proxy.core.person import GIVEN
 from proxy.core.secret import Secret
 from proxy.core.symptom import Symptom, TokenRequestError
 from proxy.core.template import Template
 from proxy.core.token import NO_VARIABLES, Token
 from proxy.credentials.base import Credential, CredentialSettings
-from proxy.credentials.browser import BrowserSettings
+from proxy.credentials.browser import MADE, BrowserSettings
 from proxy.credentials.reading import AnyExpiry
 from proxy.credentials.sign_in import login_required
 from proxy.credentials.workflow_browser import BrowserWay
-from proxy.credentials.workflow_course import Course, is_over
+from proxy.credentials.workflow_course import Ask, Course, is_over
 from proxy.credentials.workflow_names import (
     Loc,
+    Names,
     asked_of,
     beginning_of,
     brought_by,
     check,
     flaws_of,
+    needed_by,
     spent_by,
     unknown_in,
     used_by,
@@ -46,11 +49,6 @@ from proxy.credentials.workflow_names import (
 from proxy.credentials.workflow_run import COOKIES, Run, TokenMaker
 from proxy.credentials.workflow_steps import Step, StepSettings
 from proxy.net.endpoint import Endpoint
-
-
-def _listed(names: Any) -> Any:
-    return names if isinstance(names, list | tuple) else [names]
-
 
 Steps = Annotated[tuple[StepSettings, ...], Field(strict=False)]
 
@@ -78,12 +76,7 @@ class WorkflowSettings(CredentialSettings):
     cookies: Literal["keep", "ignore"] = "ignore"
     """keep: cookies that a reply sets go along with later requests to the same host, as with a browser; the variable
     COOKIES has them all."""
-    save_to: Annotated[
-        tuple[str, ...],
-        BeforeValidator(_listed),
-        Field(strict=False),
-        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-    ] = ()
+    save_to: Names = ()
     """A credential of this kind, or several, that get all variables too whenever a run has brought new ones."""
 
     @property
@@ -136,13 +129,16 @@ class WorkflowSettings(CredentialSettings):
 
     @property
     def user_variables(self) -> frozenset[str]:
-        """Return what is used before a step brings it, and has no first value."""
+        """Return what is used and no step brings it before, and has no first value.
+
+        What is used once a person has come back may come with them, but not in the place of what is known of the user.
+        """
         if not self.per_user:
             return frozenset()
-        injected = frozenset[str]() if self.signs_in else self._injected
-        brought = brought_by((*self.steps, *self.refresh)) | self.variables.keys() | self._made
+        brought = brought_by(self.everything) | self.variables.keys() | self._made
         unknown = unknown_in(self.steps, self.refresh, first=self.variables, token=self.token, made=self._made)
-        return frozenset(name for _, name in unknown) | (injected - brought)
+        later = self._used_later - MADE if self.signs_in else self._injected
+        return frozenset(name for _, name in unknown) | (later - brought)
 
     def for_user(self, values: Mapping[str, Secret]) -> Self:
         """Return the same with the user's variables among the first values."""
@@ -150,7 +146,11 @@ class WorkflowSettings(CredentialSettings):
 
     @property
     def wanted(self) -> frozenset[str]:
-        """Return what is used once a person has come back."""
+        """Return what a person may come back with: what is used then, and tells nobody who the user is."""
+        return self._used_later - GIVEN if self.per_user else self._used_later
+
+    @property
+    def _used_later(self) -> frozenset[str]:
         used = used_by((*self.on_callback, *self.refresh)) | self.token.names | self._injected
         return used | asked_of(self.everything)
 
@@ -164,15 +164,8 @@ class WorkflowSettings(CredentialSettings):
 
     @model_validator(mode="after")
     def _safe_and_complete(self) -> Self:
-        check(self.steps, self.on_callback, self.refresh, plain=self.allow_plain_http)
+        check(self.steps, self.on_callback, self.refresh, given=self.variables, plain=self.allow_plain_http)
         return self
-
-
-class Ask(Protocol):
-    """Gets the token of the credential that saves to this one, with its variables."""
-
-    async def __call__(self, *, fresh: bool) -> Token:
-        """Return what it has; if `fresh`, it runs first. Raises FetchError: it has none."""
 
 
 class Workflow(Credential):
@@ -185,6 +178,7 @@ class Workflow(Credential):
         self._workflow = settings
         everything = settings.everything
         self._spent, self._brought = settings.spent, brought_by(everything)
+        self._needed = needed_by(settings.refresh) - settings.variables.keys() - {COOKIES}
         optional = asked_of(everything)
         self._steps, on_callback, self._refresh = (
             tuple(
@@ -219,7 +213,8 @@ class Workflow(Credential):
 
     def lacks(self, previous: Token | None) -> ProxyError | None:
         """Return that a person has to sign in, where a step is theirs, unless there is something to refresh with."""
-        if self.sign_in is None or (self._refresh and previous is not None and previous.variables):
+        carried = previous.variables if previous else NO_VARIABLES
+        if self.sign_in is None or (self._refresh and carried and self._needed <= carried.keys()):
             return None
         return login_required(self.name, personal=self.settings.per_user)
 

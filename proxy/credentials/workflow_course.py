@@ -18,6 +18,13 @@ class Watcher(Protocol):
         """Learn that a step was not taken, and why."""
 
 
+class Ask(Protocol):
+    """Gets the token of the credential that saves to this one, with its variables."""
+
+    async def __call__(self, *, fresh: bool) -> Token:
+        """Return what it has; if `fresh`, it runs first. Raises FetchError: it has none."""
+
+
 class Course:
     """The course that every run of one workflow takes.
 

@@ -1,7 +1,9 @@
 """Which variables a workflow uses, where they come from, and which may work only once: told from settings alone."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Annotated, Any, Protocol
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from proxy.core.secret import Secret
 from proxy.core.template import Template
@@ -11,6 +13,19 @@ from proxy.credentials.request import RequestSettings
 from proxy.credentials.workflow_steps import StepSettings
 
 Loc = tuple[str | int, ...]
+
+
+def _listed(names: Any) -> Any:
+    return names if isinstance(names, list | tuple) else [names]
+
+
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_listed),
+    Field(strict=False),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+"""Names of credentials, as a text or a list."""
 
 
 def brought_by(steps: Sequence[StepSettings]) -> frozenset[str]:
@@ -33,9 +48,12 @@ def check(
     on_callback: Sequence[StepSettings],
     refresh: Sequence[StepSettings],
     *,
+    given: Collection[str],
     plain: bool,
 ) -> None:
     """See that the steps can be taken, and told apart, and send nothing secret readable, unless that may be: `plain`.
+
+    `given` are the variables that have first values.
 
     Raises:
         ValueError: it is not so.
@@ -60,6 +78,18 @@ def check(
             f"nothing would tell what somebody comes back from; put {{{{ {STATE} }}}} into the address of the browser, "
             "so that it comes back as the parameter `state`"
         )
+    if has_browser and (gone := sorted(used_by(refresh) & MADE - {*given} - brought_by(every))):
+        raise ValueError(f"{gone[0]} is known while somebody signs in, and not in `refresh`; write there what it is")
+
+
+def needed_by(steps: Sequence[StepSettings]) -> frozenset[str]:
+    """Return the variables without which the steps cannot be taken, whatever their conditions say."""
+    needed, known = set[str](), set[str]()
+    for step in steps:
+        if not step.when:
+            needed |= step.request.names - known
+        known |= step.extract.keys()
+    return frozenset(needed)
 
 
 def spent_by(steps: Sequence[StepSettings], refresh: Sequence[StepSettings]) -> frozenset[str]:

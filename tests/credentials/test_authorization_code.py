@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -229,6 +230,22 @@ async def test_a_provider_that_takes_nothing_back_is_a_failure_or_offers_nothing
         await bench.credential.give_back(token)
     bench.server.knobs.metadata["revocation_endpoint"] = None
     assert not await bench.made().give_back(token)
+
+
+async def test_once_the_refresh_token_is_taken_back_the_other_one_may_go_by_itself(bench: Bench) -> None:
+    token = (await bench.arrive()).token
+    bench.server.refuses_to_revoke = {"access_token"}
+    assert await bench.credential.give_back(token)
+    with pytest.raises(FetchError):
+        await bench.credential.give_back(replace(token, variables={}))
+
+
+async def test_where_to_give_back_is_what_is_written_down_and_not_what_the_issuer_says(bench: Bench) -> None:
+    bench.server.knobs.metadata["revocation_endpoint"] = f"{bench.server.base}/elsewhere"
+    token = (await bench.arrive()).token
+    with pytest.raises(FetchError):
+        await bench.made().give_back(token)
+    assert await bench.made(revocation_url=f"{bench.server.base}/revoke").give_back(token)
 
 
 async def test_a_provider_without_metadata_is_described_by_its_addresses(bench: Bench) -> None:

@@ -179,6 +179,66 @@ async def test_a_step_that_fails_before_the_browser_sends_nobody_anywhere(bench:
         await way.begin(ERRAND)
 
 
+@pytest.mark.parametrize(
+    ("known", "asked"),
+    [
+        ({"USER_ID": "ann", "USER_EMAIL": "ann@mail.example", "TENANT": "acme"}, ["ann", "ann@mail.example", "acme"]),
+        ({"USER_ID": "ann", "USER_EMAIL": "ann@mail.example"}, ["ann", "ann@mail.example", "theirs"]),
+        ({"USER_ID": "ann", "TENANT": "acme"}, None),
+    ],
+)
+async def test_what_is_known_of_the_user_comes_from_us_and_who_they_are_from_nobody_else(
+    bench: Bench, known: dict[str, str], asked: list[str] | None
+) -> None:
+    form = {"who": "{{ USER_ID }}", "mail": "{{ USER_EMAIL }}", "tenant": "{{ TENANT }}"}
+    redeem = bench.settings()["on_callback"][0]
+    redeem["request"]["form"] |= form
+    settings = WorkflowSettings.model_validate(bench.settings(per_user=True, on_callback=[redeem], refresh=[]))
+    assert {"USER_ID", "USER_EMAIL", "TENANT", "CODE"} <= settings.user_variables
+    assert not {"ACCESS_TOKEN", "VERIFIER", "REDIRECT_URI", "HINT"} & settings.user_variables
+    own = settings.for_user({name: Secret(value) for name, value in known.items()})
+    workflow = Workflow("old", own, bench.endpoint, bench.clock)
+    brought = {"user_id": "bob", "user_email": "bob@mail.example", "tenant": "theirs"}
+    if asked is None:
+        with pytest.raises(FetchError, match="USER_EMAIL"):
+            await bench.arrive(workflow, **brought)
+        assert bench.server.count == 0
+        return
+    await bench.arrive(workflow, **brought)
+    assert [bench.server.visits[0].form[name] for name in form] == asked
+
+
+async def test_who_has_brought_nothing_to_refresh_with_has_to_sign_in_again(bench: Bench) -> None:
+    workflow = bench.made(on_callback=[])
+    token = (await bench.arrive(workflow, access_token="t0ken")).token
+    assert isinstance(workflow.lacks(token), LoginRequiredError)
+    token = (await bench.arrive(workflow, access_token="t0ken", refresh_token="r")).token
+    assert workflow.lacks(token) is None
+
+
+async def test_a_refresh_that_can_do_without_is_tried(bench: Bench) -> None:
+    refresh = bench.settings()["refresh"][0]
+    refresh["when"] = [{"variable": "REFRESH_TOKEN", "present": True}]
+    other = {**refresh, "name": "other", "when": [], "request": {"url": bench.server.url, "form": {"key": "k"}}}
+    workflow = bench.made(on_callback=[], refresh=[refresh, other])
+    assert workflow.lacks((await bench.arrive(workflow, access_token="t0ken")).token) is None
+
+
+async def test_a_refresh_that_is_answered_with_a_login_page_is_over(bench: Bench) -> None:
+    token = (await bench.arrive()).token
+    bench.server.knobs.status, bench.server.knobs.headers = 302, {"Location": f"{bench.server.base}/login"}
+    with pytest.raises(FetchError) as caught:
+        await bench.workflow.fetch(token)
+    assert (caught.value.reason, caught.value.permanent) == (Reason.INVALID_GRANT, True)
+
+
+async def test_what_somebody_came_back_with_is_sent_once(bench: Bench) -> None:
+    bench.server.knobs.lost = 1
+    with pytest.raises(FetchError):
+        await bench.arrive()
+    assert bench.server.count == 1
+
+
 async def test_nobody_has_told_us_how_to_give_it_back(bench: Bench) -> None:
     assert bench.workflow.sign_in is not None
     assert not await bench.workflow.sign_in.give_back(Token(Secret("t"), 0.0))
@@ -195,6 +255,7 @@ def test_what_a_sign_in_brought_stays_good_under_other_settings() -> None:
     assert not bench.workflow.settings.starts_over
 
 
+BACK = {"url": "https://a.example/{{ REDIRECT_URI }}"}
 STEP = {"name": "one", "request": {"url": "https://a.example/"}}
 DOOR = {"name": "door", "browser": {"url": "https://a.example/?state={{ STATE }}"}}
 
@@ -212,6 +273,7 @@ DOOR = {"name": "door", "browser": {"url": "https://a.example/?state={{ STATE }}
         ({"steps": [{"name": "nothing"}]}, "either a request or a browser"),
         ({"steps": [{**DOOR, "extract": {"A": TOKEN}}]}, "has no reply"),
         ({"steps": [{"name": "door", "browser": {"url": "http://a.example/?s={{ STATE }}"}}]}, "not https"),
+        ({"steps": [DOOR], "refresh": [{"name": "two", "request": BACK}]}, "REDIRECT_URI is known while somebody"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given: dict[str, Any], message: str) -> None:
@@ -228,4 +290,4 @@ def test_a_variable_without_a_value_is_found_up_to_the_browser_and_not_beyond() 
     settings = WorkflowSettings.model_validate({"kind": "workflow", "steps": [door]})
     assert [loc for loc, _ in settings.flaws()] == [("steps", 0, "browser", "url")]
     own = WorkflowSettings.model_validate({"kind": "workflow", "steps": [door], "per_user": True})
-    assert own.user_variables == {"WHAT"}
+    assert own.user_variables == {"WHAT", "ACCESS_TOKEN"}

@@ -53,6 +53,8 @@ class SignInServer(AuthorizationServer):
         self.revocations: list[dict[str, str]] = []
         """What `/revoke` was sent."""
         self.revocation_status = 200
+        self.refuses_to_revoke: set[str] = set()
+        """Tokens of these types `/revoke` does not take back."""
         self.revoking = asyncio.Event()
         """`/revoke` answers while this is set."""
         self.revoking.set()
@@ -127,7 +129,8 @@ class SignInServer(AuthorizationServer):
     async def _take_back(self, request: web.Request) -> web.Response:
         self.revocations.append({name: str(value) for name, value in (await request.post()).items()})
         await self.revoking.wait()
-        return web.Response(status=self.revocation_status)
+        refused = self.revocations[-1]["token_type_hint"] in self.refuses_to_revoke
+        return web.Response(status=400 if refused else self.revocation_status)
 
 
 def sign(claims: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from proxy.core.errors import RequestInvalidError
+from proxy.credentials.workflow import WorkflowSettings
 from proxy.stores.base import StoreError
 from proxy.tokens.sources import build_sources
 from proxy.users.browser import USER
@@ -162,3 +163,23 @@ async def test_a_credential_that_is_gone_meanwhile_gets_nothing(bench: SignInBen
     url = await bench.to_callback(browser)
     bench.sources = await build_sources({}, bench.workshop, bench.sources)
     assert (await browser.open(url)).status == 503
+
+
+async def test_nobody_signs_in_as_another_user_of_the_api_by_a_parameter(bench: SignInBench) -> None:
+    url = bench.server.base + "/authorize?response_type=code&client_id=x&state={{ STATE }}"
+    url += "&redirect_uri={{ REDIRECT_URI }}&code_challenge={{ VERIFIER | sha256 | base64url }}"
+    request = {"url": bench.server.url, "form": {"on_behalf_of": "{{ USER_ID }}", "code": "{{ CODE }}"}}
+    token = {"ACCESS_TOKEN": {"from": "json", "path": "access_token"}}
+    settings = WorkflowSettings.model_validate(
+        {
+            "kind": "workflow",
+            "per_user": True,
+            "steps": [{"name": "consent", "browser": {"url": f"{url}&code_challenge_method=S256"}}],
+            "on_callback": [{"name": "redeem", "request": request, "extract": token}],
+            "allow_plain_http": True,
+        }
+    )
+    bench.sources = await build_sources({"drive": settings}, bench.workshop, bench.sources)
+    browser = bench.browser()
+    await browser.open(f"{await bench.to_callback(browser, 'ann')}&user_id=ben")
+    assert b"on_behalf_of=ann&" in bench.server.requests[-1].body
