@@ -78,7 +78,8 @@ class Call:
         The header is taken apart as browsers put it together (RFC 6265 §5.4): whatever the cookies of others look like,
         which sites next door may set for us, too, they neither hide one of ours nor stand in for it.
         """
-        pairs = (pair.partition("=") for line in self.head.fields.getall("Cookie", ()) for pair in line.split(";"))
+        lines = (value.decode("latin-1") for line, value in self.head.headers if line.lower() == b"cookie")
+        pairs = (pair.partition("=") for line in lines for pair in line.split(";"))
         found = {value.strip() for known_as, is_pair, value in pairs if is_pair and known_as.strip() == name}
         return found.pop() if len(found) == 1 else None
 
