@@ -10,6 +10,7 @@ before, and is made again.
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 from proxy.core.person import Person
@@ -21,6 +22,16 @@ MOST_SPARED: Final = 100
 """How many are spared until the next one goes all the same: nobody waits for a walk through all of them."""
 
 
+@dataclass(slots=True)
+class _Making:
+    """A user's source that is not here yet."""
+
+    requests: int = 0
+    """How many are making one."""
+    changes: int = 0
+    """How often something about the user has changed since the first of them began."""
+
+
 class Pool:
     """The sources of one credential. `most`: how many are held; `identity` tells whether a reload changes anything."""
 
@@ -30,7 +41,7 @@ class Pool:
         self._make = make
         self.most = most
         self._sources: OrderedDict[str, Source] = OrderedDict()
-        self._changes = 0
+        self._making: dict[str, _Making] = {}
         self._closed = False
 
     def __len__(self) -> int:
@@ -48,25 +59,40 @@ class Pool:
 
     async def obtain(self, person: Person) -> Source:
         """Return it, made if need be. May raise ProxyError."""
-        if (here := self.current(person.pseudonym)) is not None:
-            return here
-        changes = self._changes
-        made = await self._make(person)
+        made: Source | None = None
+        while made is None:
+            if (here := self.current(person.pseudonym)) is not None:
+                return here
+            made = await self._made(person)
         if (first := self.current(person.pseudonym)) is not None:  # another request was quicker
             made.rest()
             return first
-        if changes != self._changes and not self._closed:
-            made.rest()
-            return await self.obtain(person)
         self._sources[person.pseudonym] = made
         if self._closed:  # a request that began before the reload: it is served, and nothing stays of it
             self._let_go(person.pseudonym)
         self._make_room()
         return made
 
+    async def _made(self, person: Person) -> Source | None:
+        """Return a new source; None: something about the user has changed since it was begun."""
+        making = self._making.setdefault(person.pseudonym, _Making())
+        making.requests += 1
+        changes = making.changes
+        try:
+            made = await self._make(person)
+        finally:
+            making.requests -= 1
+            if not making.requests:
+                del self._making[person.pseudonym]
+        if changes == making.changes or self._closed:
+            return made
+        made.rest()
+        return None
+
     def dismiss(self, user: str | None) -> None:
         """Let the user's source go, or everybody's, for something has changed; the next request makes a new one."""
-        self._changes += 1
+        for name, making in self._making.items():
+            making.changes += user in (None, name)
         for one in tuple(self._sources) if user is None else (user,):
             self._let_go(one)
 

@@ -125,3 +125,32 @@ async def test_one_that_was_being_made_when_something_changed_is_made_again(room
     assert len(room.rooms["ann"]) == 2
     assert made is room.rooms["ann"][1].source
     assert room.pool.current("ann") is made
+
+
+async def test_whatever_changes_about_others_a_source_is_made_once(room: PoolRoom) -> None:
+    making = asyncio.create_task(room.pool.obtain(named("ann")))
+    for number in range(5):
+        await asyncio.sleep(0)
+        room.pool.dismiss(f"other-{number}")
+    assert room.pool.current("ann") is await making
+    assert len(room.rooms["ann"]) == 1
+
+
+async def test_one_whose_user_changes_again_and_again_is_made_as_soon_as_that_ends(room: PoolRoom) -> None:
+    making = [asyncio.create_task(room.pool.obtain(named("ann"))) for _ in range(3)]
+    for _ in range(50):
+        await asyncio.sleep(0)
+        room.pool.dismiss("ann")
+    made = await asyncio.gather(*making)
+    assert {id(room.pool.current("ann"))} == set(map(id, made))
+    assert room.pool._making == {}
+
+
+async def test_everybodys_that_are_being_made_are_made_again_when_it_may_have_been_about_anybody(
+    room: PoolRoom,
+) -> None:
+    making = [asyncio.create_task(room.pool.obtain(named(user))) for user in ("ann", "ben")]
+    await asyncio.sleep(0)
+    room.pool.dismiss(None)
+    await asyncio.gather(*making)
+    assert [len(room.rooms[user]) for user in ("ann", "ben")] == [2, 2]
