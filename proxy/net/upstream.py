@@ -8,12 +8,14 @@ behind it change, connections made with a former one finish what they are at, an
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 import ssl
 from collections import deque
 from typing import Final
 
-from proxy.core.errors import UpstreamTimeoutError, UpstreamUnreachableError
+from proxy.core.errors import OverloadedError, ProxyError, UpstreamTimeoutError, UpstreamUnreachableError
 from proxy.core.origin import Origin
 from proxy.net.alert import is_alert
 from proxy.net.exchange import Connection, refused_by_alert
@@ -22,6 +24,8 @@ from proxy.net.tls import TlsFiles
 
 SWEEP: Final = 0.1
 """Seconds between two looks at the deadlines: how exact a timeout is."""
+_LACKS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What an error says when this machine, and not the upstream, has no room for a connection."""
 
 
 class Upstream:
@@ -73,6 +77,7 @@ class Upstream:
         Raises:
             UpstreamUnreachableError: refused, no route, no such name, or one does not believe the other's certificate.
             UpstreamTimeoutError: it took longer than the connect timeout.
+            OverloadedError: this process has no file descriptor left, or the machine no memory.
         """
         loop = asyncio.get_running_loop()
         connection = Connection(self, loop, self._idle_timeout)
@@ -100,10 +105,8 @@ class Upstream:
             if is_alert(error):
                 raise refused_by_alert(error) from None
             raise UpstreamUnreachableError("no TLS connection came about", proxy_error="tls_protocol_error") from None
-        except socket.gaierror:
-            raise UpstreamUnreachableError("the upstream's name is not known", proxy_error="dns_error") from None
-        except OSError:
-            raise UpstreamUnreachableError("the upstream does not accept connections") from None
+        except OSError as error:
+            raise _unreachable(error) from None
         if connection.is_closed:
             raise connection.error or UpstreamUnreachableError(
                 "the upstream ended the connection", proxy_error="connection_terminated"
@@ -149,3 +152,23 @@ class Upstream:
                 connection.close()
             for connection in [late for late in self._all if late.deadline < now]:
                 connection.expire()
+
+
+def _unreachable(error: OSError) -> ProxyError:
+    lack: OSError | None = error
+    if isinstance(error, socket.gaierror):
+        lack = _lack_of_descriptors()
+    if lack is not None and lack.errno in _LACKS:
+        return OverloadedError("this process cannot open more connections", retry_after=1.0)
+    if isinstance(error, socket.gaierror):
+        return UpstreamUnreachableError("the upstream's name is not known", proxy_error="dns_error")
+    return UpstreamUnreachableError("the upstream does not accept connections")
+
+
+def _lack_of_descriptors() -> OSError | None:
+    """Return what keeps files from being opened: without one no name is looked up, and that error does not say so."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error
+    return None

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
+import resource
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from math import inf
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Final
 
 import pytest
 
-from proxy.core.errors import ProxyError, UpstreamTimeoutError, UpstreamUnreachableError
+from proxy.core.errors import OverloadedError, ProxyError, UpstreamTimeoutError, UpstreamUnreachableError
 from proxy.core.origin import Origin
 from proxy.net.exchange import Connection
 from proxy.net.runtime import Runtime
@@ -279,6 +281,27 @@ async def test_an_unknown_name_is_unreachable() -> None:
     error = await refused(80, host="not a name.invalid")  # the space keeps the question from any name server
     assert isinstance(error, UpstreamUnreachableError)
     assert (error.status, error.proxy_error) == (502, "dns_error")
+
+
+@contextlib.contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Have none left."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as taken:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(before[0], 1024), before[1]))
+        taken.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        with contextlib.suppress(OSError):
+            while True:
+                taken.callback(os.close, os.dup(2))
+        yield
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_that_we_have_no_descriptor_left_is_not_the_upstreams_failure(host: str) -> None:
+    with no_descriptors():
+        error = await refused(9, host=host)
+    assert isinstance(error, OverloadedError)
+    assert (error.status, error.counts, error.retry_after) == (503, False, 1.0)
 
 
 async def test_connecting_that_takes_too_long_is_a_timeout() -> None:
