@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from proxy.core.errors import RequestInvalidError
+from proxy.core.errors import ProxyError, RequestInvalidError
 from proxy.credentials.workflow import WorkflowSettings
 from proxy.stores.base import StoreError
 from proxy.tokens.sources import build_sources
 from proxy.users.browser import USER
+from tests.fakes.authorization_server import CLIENT, SECRET
 from tests.fakes.sign_in_bench import APP, CALLBACK, OWN, SignInBench, address_of
 from tests.fakes.until import until
 
@@ -165,21 +167,41 @@ async def test_a_credential_that_is_gone_meanwhile_gets_nothing(bench: SignInBen
     assert (await browser.open(url)).status == 503
 
 
-async def test_nobody_signs_in_as_another_user_of_the_api_by_a_parameter(bench: SignInBench) -> None:
+def in_steps(bench: SignInBench, form: dict[str, str], **more: Any) -> WorkflowSettings:
+    """Return a workflow with a step in the browser, after which it sends that form for the token."""
     url = bench.server.base + "/authorize?response_type=code&client_id=x&state={{ STATE }}"
     url += "&redirect_uri={{ REDIRECT_URI }}&code_challenge={{ VERIFIER | sha256 | base64url }}"
-    request = {"url": bench.server.url, "form": {"on_behalf_of": "{{ USER_ID }}", "code": "{{ CODE }}"}}
     token = {"ACCESS_TOKEN": {"from": "json", "path": "access_token"}}
-    settings = WorkflowSettings.model_validate(
-        {
-            "kind": "workflow",
-            "per_user": True,
-            "steps": [{"name": "consent", "browser": {"url": f"{url}&code_challenge_method=S256"}}],
-            "on_callback": [{"name": "redeem", "request": request, "extract": token}],
-            "allow_plain_http": True,
-        }
-    )
+    given = {
+        "kind": "workflow",
+        "steps": [{"name": "consent", "browser": {"url": f"{url}&code_challenge_method=S256"}}],
+        "on_callback": [{"name": "redeem", "request": {"url": bench.server.url, "form": form}, "extract": token}],
+        "allow_plain_http": True,
+    }
+    return WorkflowSettings.model_validate(given | more)
+
+
+async def test_nobody_signs_in_as_another_user_of_the_api_by_a_parameter(bench: SignInBench) -> None:
+    settings = in_steps(bench, {"on_behalf_of": "{{ USER_ID }}", "code": "{{ CODE }}"}, per_user=True)
     bench.sources = await build_sources({"drive": settings}, bench.workshop, bench.sources)
     browser = bench.browser()
     await browser.open(f"{await bench.to_callback(browser, 'ann')}&user_id=ben")
     assert b"on_behalf_of=ann&" in bench.server.requests[-1].body
+
+
+async def test_what_a_person_brings_gets_to_whom_it_is_saved_to(bench: SignInBench) -> None:
+    given = {"client_id": CLIENT, "client_secret": SECRET, "grant_type": "client_credentials", "for": "{{ CODE }}"}
+    giver = in_steps(bench, given, save_to="taker")
+    taker = WorkflowSettings.model_validate({"kind": "workflow", "steps": [], "token": "{{ ACCESS_TOKEN }}-{{ CODE }}"})
+    bench.sources = await build_sources({"shared": giver, "taker": taker}, bench.workshop, bench.sources)
+    bench.sources.connect(bench.workshop)
+    with pytest.raises(ProxyError, match="has to sign in"):
+        await bench.sources.by_name["taker"].obtain()
+    browser = bench.browser()
+    url = await bench.to_callback(browser, None, "shared")
+    assert (await browser.open(url)).status == 303
+    await until(lambda: bench.sources.by_name["taker"].token)
+    (code,) = parse_qs(urlsplit(url).query)["code"]
+    assert (await bench.sources.by_name["taker"].obtain()).token.value.reveal() == (
+        f"{await bench.value(None, 'shared')}-{code}"
+    )
