@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.core.errors import VerificationLimitedError
 from proxy.users.codes import (
+    DIGITS,
     FIRST_LOCK,
     HOUR,
     HOURLY,
@@ -22,9 +23,16 @@ from proxy.users.codes import (
     Ledger,
     counts,
 )
+from proxy.users.verification import HOURLY_PER_ADDRESS
 
 CODER = Coder(b"key")
 NOW = 1_800_000_000.0
+
+
+def test_the_numbers_are_those_that_the_documentation_promises() -> None:
+    assert (DIGITS, LIFETIME, PAUSE, HOURLY) == (6, 600.0, 30.0, 6)
+    assert (TRIES, FIRST_LOCK, LONGEST_LOCK) == (5, 900.0, 86_400.0)
+    assert HOURLY_PER_ADDRESS == 20
 
 
 def test_a_code_has_six_digits_and_all_of_them_come() -> None:
