@@ -17,7 +17,7 @@ from proxy.core.clock import SystemClock
 from proxy.core.origin import parse_upstream
 from proxy.core.seal import is_same_line
 from proxy.credentials.base import CredentialSettings
-from proxy.gateway.receive import METHODS
+from proxy.gateway.receive import METHODS, has_dot_segment
 from proxy.gateway.settings import RouteSettings
 
 
@@ -51,7 +51,7 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
         yield from _same_place(name, route, config.credentials)
         yield from _signed_again(name, route, config.credentials)
         yield from _upstream(name, route)
-        yield from _methods(name, route)
+        yield from _never_sent(name, route)
     for loc, message, value in workflow_flaws(config.credentials, known["credentials"]):
         yield Flaw(loc, message, value)
     for loc, message in repeated_beginnings(config.credentials):
@@ -200,7 +200,13 @@ def _upstream(name: str, route: RouteSettings) -> Iterator[Flaw]:
         )
 
 
-def _methods(name: str, route: RouteSettings) -> Iterator[Flaw]:
+def _never_sent(name: str, route: RouteSettings) -> Iterator[Flaw]:
+    if route.dot_segments == "refuse" and has_dot_segment(route.match.path):
+        yield Flaw(
+            ("routes", name, "match", "path"),
+            "requests for {value} are refused for its dot segments; write the path without, or say dot_segments: pass",
+            route.match.path,
+        )
     for index, method in enumerate(route.match.methods):
         if method not in METHODS:
             remedy = f"write one of {', '.join(sorted(METHODS))}"

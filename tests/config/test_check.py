@@ -57,6 +57,11 @@ def replaced(old: str, new: str) -> str:
             "routes.billing.match.methods[1]: callers cannot send 'FOO-BAR'; write one of ACL, BIND,",
         ),
         (
+            replaced("match: {path: /stripe/}", "match: {path: /x/%2e%2E/}"),
+            "30:19",
+            "routes.stripe.match.path: requests for '/x/%2e%2E/' are refused for its dot segments; write the path",
+        ),
+        (
             replaced("methods: [GET, POST]", "methods: [TRACE]"),
             "22:51",
             "callers cannot send 'TRACE'",
