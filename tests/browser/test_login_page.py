@@ -1,5 +1,6 @@
 """Who signs in at a real provider is back with the access that they gave: on a phone, at a desk, by keys alone."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,7 @@ from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_verify_page import CONTRAST
 from tests.providers.clients import USER, Identities
-from tests.providers.sign_in_world import SignInWorld, WebProvider, by_steps, drive, signing_in
+from tests.providers.sign_in_world import BRIEF, SignInWorld, WebProvider, by_steps, drive, signing_in
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package")]
 
@@ -28,6 +29,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SignI
             "drive": drive(provider, service=OURS),
             "steps": by_steps(provider),
             "stateless": stateless(provider),
+            "brief": drive(provider, client_id=BRIEF),
         },
         expected_errors=("invalid_grant",),
     ) as world:
@@ -77,6 +79,23 @@ async def test_access_lasts_from_the_consent_to_its_end_and_can_be_given_again(w
     await page.get_by_role("button", name="Continue").click()
     await expect(page.get_by_role("heading", name="You are signed in")).to_be_visible()
     assert (await world.ask("ann"))[0] == 200
+
+
+async def test_a_token_that_ends_is_renewed_until_its_user_takes_it_back(world: SignInWorld, page: Page) -> None:
+    await sign_in(world, page, "abe", "brief")
+    status, first = await world.ask("abe", "brief")
+    assert status == 200
+    async with asyncio.timeout(30):
+        while await world.is_good(first["token"]):  # noqa: ASYNC110 - a provider of its own, whose clock is none of ours
+            await asyncio.sleep(0.2)
+    status, second = await world.ask("abe", "brief")
+    assert (status, second["user"], second["token"] != first["token"]) == (200, USER, True)
+    events = [(event["event"], event["reason"]) for event in await world.events("brief")]
+    assert events[0] in {("token_fetched", "expired"), ("token_fetched", "stale")}
+    assert ("token_rejected", None) not in events
+    assert await world.sign_out("abe", "brief") == (200, {"status": "signed_out", "revoked": True})
+    assert not await world.is_good(second["token"])
+    assert "ticket=" in await world.invitation("abe", "brief")
 
 
 async def test_an_answer_behind_the_hash_is_handed_over_and_leaves_the_address(world: SignInWorld, page: Page) -> None:

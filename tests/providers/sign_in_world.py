@@ -17,6 +17,8 @@ from tests.providers.visitor import Page, Visitor
 
 SECRET: Final = "0123456789abcdef0123456789abcdef"
 CLIENT: Final = "web"
+BRIEF: Final = "brief"
+"""A client whose tokens end after four seconds."""
 CLIENT_SECRET: Final = "the-secret-of-the-web-client"
 APP: Final = "https://app.example"
 SEALING_KEY: Final = "c2VhbGluZyBrZXkgb2YgdGhlIHRlc3RzLCAzMiBieXQ="
@@ -24,7 +26,7 @@ T = TypeVar("T")
 
 
 class WebProvider(OidcProvider):
-    """One that also knows a web client, whose people come back to these addresses."""
+    """One that also knows two web clients, whose people come back to these addresses."""
 
     def __init__(self, identities: Identities, redirect_uris: tuple[str, ...]) -> None:
         super().__init__(identities)
@@ -40,7 +42,7 @@ class WebProvider(OidcProvider):
             "redirect_uris": list(self._redirect_uris),
             "scope": "openid offline_access read",
         }
-        return {**setup, "clients": [*setup["clients"], web]}
+        return {**setup, "clients": [*setup["clients"], web, {**web, "client_id": BRIEF}]}
 
 
 class SignInWorld:

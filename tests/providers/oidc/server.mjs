@@ -66,7 +66,7 @@ const provider = new Provider(issuer, {
   rotateRefreshToken: true,
   scopes: ['openid', 'offline_access', 'read', 'write'],
   ttl: {
-    AccessToken: 60 * MINUTE,
+    AccessToken: (ctx, token, client) => (client.clientId === 'brief' ? 4 : 60 * MINUTE),
     ClientCredentials: 60 * MINUTE,
     Grant: 60 * MINUTE,
     IdToken: 60 * MINUTE,
