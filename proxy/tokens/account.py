@@ -5,6 +5,7 @@ store as soon as the store takes it: what it does not take now, `catch_up` gives
 there, that is what counts here, too.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -149,8 +150,8 @@ class Account:
                 return  # else we knew less than the store: now we know which token to revoke
         raise StoreError(f"the record {self.key} keeps changing, its token could not be revoked; try again")
 
-    async def plant(self, token: Token) -> None:
-        """Begin the next generation with a token that somebody has brought.
+    async def plant(self, token: Token, check: Callable[[Token], None] | None = None) -> None:
+        """Begin the next generation with a token that somebody has brought, unless `check` of the one in use raises.
 
         Generations are not below the time in Unix seconds: the store forgets a record when its token is long over, and
         whoever still remembers it must not take what is brought then for the older one.
@@ -160,6 +161,8 @@ class Account:
         """
         for _ in range(TRIES):
             await self.look()
+            if check is not None and (in_use := self.usable()) is not None:
+                check(in_use.token)
             now = self._clock.now()
             record = self.record.succeed(token, self.identity, now)
             record = record.renumber(max(record.generation, int(now)))

@@ -244,15 +244,19 @@ class Source:
         finally:
             self._reckon(was_rejected=was_rejected)
 
-    async def plant(self, token: Token) -> None:
+    async def plant(self, token: Token, check: Callable[[Token], None] | None = None) -> None:
         """Let a token count that a person has brought, in the whole fleet, and with whoever gets what fetches bring.
+
+        `check` sees the one that is in use when it comes to that, and raises if it is to stay.
 
         Raises:
             StoreError: it counts nowhere, unless the store took it and could not say so.
         """
         was_rejected = self._account.record.is_rejected
-        await self._account.plant(token)
-        self._reckon(was_rejected=was_rejected)
+        try:
+            await self._account.plant(token, check)
+        finally:
+            self._reckon(was_rejected=was_rejected)
         if self._replacer.savings is not None:
             self._replacer.savings.pass_on(token)
 

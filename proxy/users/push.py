@@ -12,7 +12,8 @@ caller's connection.
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from proxy.core.errors import (
     DependencyUnavailableError,
@@ -47,6 +48,13 @@ class Pushed:
     """Unix seconds; None: it has no end."""
 
 
+class _Good(NamedTuple):
+    source: Source
+    token: Token
+    check: Callable[[Token], None]
+    """Raises UserTokenRefusedError when the one in use is newer."""
+
+
 class Pushes:
     """Takes tokens that are pushed. `sources` returns those that are in use now."""
 
@@ -68,17 +76,10 @@ class Pushes:
         try:
             good = {name: await self._looked_at(name, value, person) for name, value in checked(tokens).items()}
         except UserTokenRefusedError as error:
-            self._events.record(
-                "warning",
-                EventName.USER_TOKEN_REFUSED,
-                credential=error.members["credential"],
-                user=person.pseudonym,
-                detail=error.detail,
-                via=via,
-            )
+            self._tell_refused(error, person, via)
             raise
         await self._carry_out(self._planted(good, person, via))
-        return {name: Pushed(token.value.fingerprint(), token.expires_at) for name, (_, token) in good.items()}
+        return {name: Pushed(token.value.fingerprint(), token.expires_at) for name, (_, token, _) in good.items()}
 
     async def take_back(self, person: Person, names: tuple[str, ...], *, via: str) -> None:
         """Let the user's tokens of these credentials be used no more; a new one may be pushed at any time.
@@ -95,19 +96,20 @@ class Pushes:
         settings = self._sources().settings
         return tuple(name for name, record in settings.items() if isinstance(record, UserTokenSettings))
 
-    async def _looked_at(self, name: str, value: str, person: Person) -> tuple[Source, Token]:
+    async def _looked_at(self, name: str, value: str, person: Person) -> "_Good":
         """Return the token, with the source that is to have it; the one in use, if it is the same."""
         inspector = self._inspector(name)
         token = await inspector.inspect(value, person.id)
         source = await self._source(name, person)
         inspector.check_place(token, source.credential.settings.injectors())
+        check = partial(inspector.check_age, token)
         in_use = source.token
         if in_use is None:
-            return source, token
+            return _Good(source, token, check)
         if in_use.value == token.value and _is_about(in_use.expires_at, token.expires_at):
-            return source, in_use
-        inspector.check_age(token, in_use)
-        return source, token
+            return _Good(source, in_use, check)
+        check(in_use)
+        return _Good(source, token, check)
 
     async def _carry_out(self, work: Coroutine[Any, Any, ProxyError | None]) -> None:
         """Do that to its end, and tell of it, whether or not the caller waits for it. Raises what it returns."""
@@ -115,16 +117,17 @@ class Pushes:
         if (error := await asyncio.shield(task)) is not None:
             raise error
 
-    async def _planted(
-        self, good: Mapping[str, tuple[Source, Token]], person: Person, via: str
-    ) -> DependencyUnavailableError | None:
-        for name, (source, token) in good.items():
+    async def _planted(self, good: Mapping[str, "_Good"], person: Person, via: str) -> ProxyError | None:
+        for name, (source, token, check) in good.items():
             if token is source.token:
                 continue
             try:
-                await source.plant(token)
+                await source.plant(token, check)
             except StoreError:
                 return _store_away()
+            except UserTokenRefusedError as error:  # a newer one was pushed at the same time
+                self._tell_refused(error, person, via)
+                return error
             self._events.record(
                 "info",
                 EventName.USER_TOKEN_PUSHED,
@@ -134,6 +137,16 @@ class Pushes:
                 via=via,
             )
         return None
+
+    def _tell_refused(self, error: UserTokenRefusedError, person: Person, via: str) -> None:
+        self._events.record(
+            "warning",
+            EventName.USER_TOKEN_REFUSED,
+            credential=error.members["credential"],
+            user=person.pseudonym,
+            detail=error.detail,
+            via=via,
+        )
 
     async def _taken_back(
         self, sources: Mapping[str, Source], person: Person, via: str

@@ -588,6 +588,21 @@ async def test_what_is_brought_counts_once_the_store_has_it_and_follows_on_what_
     assert account.record.generation == room.clock.now() + 1
 
 
+async def test_what_is_brought_stays_out_where_the_one_that_stands_in_the_store_is_to_stay() -> None:
+    world = World(durable=True)
+    await world.theirs.save(KEY, world.record(7, "planted-theirs"))
+    seen: list[str] = []
+
+    def refuse(in_use: Token) -> None:
+        seen.append(in_use.value.reveal())
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await world.account.plant(Token(Secret("planted-brought"), world.clock.now()), refuse)
+    assert seen == ["planted-theirs"]
+    assert world.knows() == await world.stored() == (7, 0, "planted-theirs")
+
+
 async def test_what_is_brought_while_the_store_is_away_counts_nowhere() -> None:
     store = FlakyStore(MemorySettings(), Runtime(FakeClock(), lambda name, error: None))
     room = TokenRoom(store=store)

@@ -90,6 +90,43 @@ async def test_an_older_push_that_is_replayed_does_not_take_the_place_of_a_newer
     assert await here.used() == newer
 
 
+@pytest.mark.parametrize("is_older_first", [True, False])
+async def test_of_two_pushes_at_once_the_newer_one_counts_on_whichever_replica(
+    here: PushRoom, is_older_first: bool
+) -> None:
+    there = await here.replica().load()
+    older, newer = here.token(iat=here.clock.now() - 10), here.token(iat=here.clock.now())
+    for room in (here, there):
+        await room.sources.pools["crm"].obtain(ANN)
+    here.store.hang()  # neither knows of the other
+    pushes = [
+        here.pushes.take(ANN, {"crm": older}, via="browser"),
+        there.pushes.take(ANN, {"crm": newer}, via="browser"),
+    ]
+    pushing = asyncio.gather(*(pushes if is_older_first else reversed(pushes)), return_exceptions=True)
+    await here.clock.settle()
+    here.store.resume()
+    refused = [one for one in await pushing if isinstance(one, UserTokenRefusedError)]
+    assert await here.used() == await there.used() == newer
+    told = [event for event, _, _ in here.told()].count("user_token_refused")
+    assert told == len(refused)
+
+
+async def test_a_replica_that_has_not_heard_of_a_newer_one_does_not_put_an_older_one_in_its_place(
+    here: PushRoom,
+) -> None:
+    there = await here.replica().load()
+    source = await there.sources.pools["crm"].obtain(ANN)
+    await there.pushes.take(ANN, {"crm": here.token(iat=here.clock.now() - 20)}, via="browser")
+    there.workshop.vault.unfollow(source._account.key, source)  # its news are late
+    newer = here.token(iat=here.clock.now())
+    await here.pushes.take(ANN, {"crm": newer}, via="browser")
+    with pytest.raises(UserTokenRefusedError, match="issued later"):
+        await there.pushes.take(ANN, {"crm": here.token(iat=here.clock.now() - 10)}, via="browser")
+    assert there.told()[-1] == ("user_token_refused", "crm", "pseudonym-of-ann")
+    assert await here.used() == await there.used() == newer
+
+
 async def test_opaque_tokens_may_follow_a_jwt(here: PushRoom) -> None:
     await here.pushes.take(ANN, {"crm": here.token(iat=here.clock.now())}, via="browser")
     await here.pushes.take(ANN, {"crm": "opaque"}, via="browser")
