@@ -16,6 +16,7 @@ from proxy.core.breaker import Breaker, BreakerSettings
 from proxy.core.errors import FetchError, ProxyError, Reason, TokenUnavailableError
 from proxy.credentials.base import Credential
 from proxy.net.runtime import Runtime
+from proxy.stores.base import StoreError
 from proxy.telemetry.counts import CredentialMetrics
 from proxy.telemetry.events import EventLog, EventName
 from proxy.tokens.account import Account
@@ -29,6 +30,7 @@ from proxy.tokens.outcome import Outcome, Replacement, Trigger
 from proxy.tokens.refresher import Refresher
 from proxy.tokens.saving import Savings
 
+AWAY: Final = "whether somebody has brought a token cannot be looked up now"
 BREAKER: Final = BreakerSettings()  # a token endpoint's circuit opens as a route's does by default
 
 
@@ -63,7 +65,7 @@ class Replacer:
         """How many more renewals rejections may force."""
         self.hand = Hand(name, runtime, metrics, self.behind)
         self._flight: Flight[Held | Failure] = Flight(runtime, f"fetch {name}")
-        self._look: Flight[Held | None] = Flight(runtime, f"look for what was brought to {name}")
+        self._look: Flight[Held | StoreError | None] = Flight(runtime, f"look for what was brought to {name}")
 
     def __repr__(self) -> str:
         return f"<Replacer {self._name}, {self._flight!r}>"
@@ -131,20 +133,31 @@ class Replacer:
         return self._credential.lacks(None if is_dead else self._account.record.token)
 
     async def _brought(self, lack: ProxyError, trigger: Trigger) -> Held:
-        """Return what a person has brought, and we have not heard of. Raises the lack: nothing."""
+        """Return what a person has brought, and we have not heard of.
+
+        Raises:
+            ProxyError: the lack: there is nothing; or, as far as we know, for the store does not say.
+        """
         if trigger is Trigger.REJECTED:
             self.hand.withdraw(for_good=True)  # what was refused is not made do with
         if trigger is not Trigger.FORCED:
             task = self._look.task or self._look.depart(self._look_for_brought(trigger, self._generation))
-            if (held := await land(task)) is not None:
-                return held
+            found = await land(task)
+            if isinstance(found, Held):
+                return found
+            if isinstance(found, StoreError):  # they may have done what they are asked for
+                lack = TokenUnavailableError(Reason.INTERNAL, AWAY, credential=self._name, retry_after=1.0, asked=False)
         self._metrics.negative += 1
         raise lack
 
-    async def _look_for_brought(self, trigger: Trigger, refused: int) -> Held | None:
+    async def _look_for_brought(self, trigger: Trigger, refused: int) -> Held | StoreError | None:
         if trigger is Trigger.REJECTED:
             await self._account.reject(refused)
-        if (held := await self._account.newer(-1)) is not None:
+        try:
+            await self._account.look()
+        except StoreError as error:
+            return error
+        if (held := self._account.usable()) is not None:
             self.hand.take(held, even_if_unused=False)
             self.gate.heard_success()
         return held

@@ -10,6 +10,7 @@ import pytest
 from proxy.core.errors import (
     DependencyUnavailableError,
     RequestInvalidError,
+    TokenUnavailableError,
     UserTokenMissingError,
     UserTokenRefusedError,
 )
@@ -173,6 +174,24 @@ async def test_while_the_store_is_away_a_push_is_refused_and_what_was_there_stay
     assert await here.used() == before
     with pytest.raises(UserTokenMissingError):
         await here.used(person=BEN)
+
+
+async def test_while_the_store_is_away_nobody_is_told_that_a_token_is_missing_which_may_well_be_there(
+    here: PushRoom,
+) -> None:
+    token = here.token()
+    await here.pushes.take(ANN, {"crm": token}, via="browser")
+    there = await here.replica().load()
+    here.store.error = StoreError("down")
+    for person in (ANN, BEN):
+        with pytest.raises(TokenUnavailableError, match="cannot be looked up now") as caught:
+            await there.used(person=person)
+        assert (caught.value.retry_after, caught.value.counts) == (1.0, False)
+    assert await here.used() == token
+    here.store.error = None
+    assert await there.used() == token
+    with pytest.raises(UserTokenMissingError):
+        await there.used(person=BEN)
 
 
 async def test_what_was_pushed_survives_a_change_of_settings_and_a_restart(here: PushRoom) -> None:
