@@ -11,7 +11,7 @@ declare namespace Countersign {
     user_hash?: string;
     /** A JWT of an issuer that the proxy's configuration names; it says who the user is by itself. */
     user_jwt?: string;
-    /** Where the proxy is; by default where this script came from. */
+    /** Where the proxy is; by default where this script came from, if the proxy has served it. */
     url?: string;
     /** Tokens to push with it. */
     auth_tokens?: AuthTokens;
@@ -22,7 +22,10 @@ declare namespace Countersign {
     auth_tokens: Record<string, { fingerprint: string; expires_at: string | null }>;
   }
 
-  /** Why the proxy refused a call; the tokens before stay in use. A call that never reached it ends in a `TypeError`. */
+  /**
+   * Why the proxy refused a call; the tokens before stay in use. A call that never reached it ends in a `TypeError`, one
+   * that was not answered in 20 seconds in an `AbortError`; both after three tries.
+   */
   interface CountersignError extends Error {
     name: 'CountersignError';
     /** The HTTP status. */

@@ -1,16 +1,18 @@
 /*! countersign.js: hands a user's tokens to a Countersign proxy. Apache-2.0 */
 (function (root, factory) {
-  var made = factory(root);
-  if (typeof module === 'object' && module.exports) module.exports = made;
-  else root.Countersign = made;
-})(typeof globalThis === 'object' ? globalThis : this, function (root) {
+  if (typeof module === 'object' && module.exports) module.exports = factory(root, '');
+  else if (!root.Countersign || !root.Countersign.boots) {
+    var own = root.document && root.document.currentScript;
+    var from = /^(.*)\/\.countersign\/[^/]*$/.exec((own && own.src) || '');
+    root.Countersign = factory(root, from ? from[1] : '');
+  }
+})(typeof globalThis === 'object' ? globalThis : this, function (root, home) {
   'use strict';
   // Theory. Calls are carried out one after the other, in the order in which they were made, so that of two tokens the
   // last one counts. Who the user is stays in this page's memory, also when a token is refused: the next one may be good.
   var PATH = '/.countersign/user-tokens';
   var TRIES = 3;
-  var own = root.document && root.document.currentScript;
-  var home = own && own.src ? new URL(own.src).origin : '';
+  var PATIENCE = 20;
   var known = {};
   var last = Promise.resolve();
 
@@ -20,13 +22,43 @@
     });
   }
 
-  function refusal(answer, said) {
-    var error = new Error(said.detail || said.title || 'Countersign answered with status ' + answer.status);
+  function refusal(status, said) {
+    var error = new Error(said.detail || said.title || 'Countersign answered with status ' + status);
     error.name = 'CountersignError';
-    error.status = answer.status;
+    error.status = status;
     error.code = String(said.type || '').split('/').pop();
     error.credential = said.credential;
     return error;
+  }
+
+  // A call that hangs must not hold up those after it.
+  function ask(url, body) {
+    var stop = new AbortController();
+    var late = setTimeout(function () {
+      stop.abort();
+    }, 1000 * PATIENCE);
+    function end() {
+      clearTimeout(late);
+    }
+    var asked = root
+      .fetch(url, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(body),
+        credentials: 'omit',
+        referrerPolicy: 'no-referrer',
+        signal: stop.signal
+      })
+      .then(function (answer) {
+        return answer
+          .json()
+          .catch(function () {})
+          .then(function (said) {
+            return { answer: answer, said: said || {} };
+          });
+      });
+    asked.then(end, end);
+    return asked;
   }
 
   function push(user, tokens, tries) {
@@ -40,32 +72,18 @@
         return push(user, tokens, tries - 1);
       });
     }
-    return root
-      .fetch(user.url + PATH, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify(body),
-        credentials: 'omit',
-        referrerPolicy: 'no-referrer'
-      })
-      .then(
-        function (answer) {
-          return answer
-            .json()
-            .catch(function () {
-              return {};
-            })
-            .then(function (said) {
-              if (answer.ok) return said;
-              var error = refusal(answer, said);
-              if (answer.status < 502 && answer.status !== 429) throw error;
-              return again(Math.min(+answer.headers.get('Retry-After') || 1, 30), error);
-            });
-        },
-        function (error) {
-          return again(1, error);
-        }
-      );
+    return ask(user.url + PATH, body).then(
+      function (got) {
+        if (got.answer.ok) return got.said;
+        var status = got.answer.status;
+        var error = refusal(status, got.said);
+        if (status < 502 && status !== 429) throw error;
+        return again(Math.min(+got.answer.headers.get('Retry-After') || 1, 30), error);
+      },
+      function (error) {
+        return again(1, error);
+      }
+    );
   }
 
   function act(command, given) {
@@ -99,5 +117,6 @@
   ((before && before.q) || []).forEach(function (call) {
     Countersign.apply(null, call[0]).then(call[1], call[2]);
   });
+  Countersign.boots = true;
   return Countersign;
 });

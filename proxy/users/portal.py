@@ -28,6 +28,8 @@ SAFE: Final = {
 }
 """Stands in every answer, unless the handler says otherwise."""
 _PREFLIGHT_LIVES: Final = "600"
+_READABLE: Final = {"Access-Control-Expose-Headers": "Retry-After, X-Request-Id"}
+"""What pages of other origins may read besides the few headers that they always may."""
 _LINES: Final = ("\r", "\n", "\0")
 
 
@@ -175,7 +177,9 @@ class Portal:
         if not any(entry.cross_origin for entry in there):
             return {}
         origin = call.head.fields.get("Origin")
-        return {"Vary": "Origin"} | ({"Access-Control-Allow-Origin": origin} if origin in self._origins else {})
+        return {"Vary": "Origin"} | (
+            {"Access-Control-Allow-Origin": origin, **_READABLE} if origin in self._origins else {}
+        )
 
 
 def _preflight(there: list[Entry]) -> Answer:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from importlib import resources
 from typing import Any, Final
 
 import aiohttp
@@ -12,12 +13,13 @@ import jwt
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import Page
+from playwright.async_api import Page, Route
 
 from proxy.core.secret import Secret
 from proxy.users.identity import user_hash
 from tests.browser.conftest import Mistakes
 from tests.fakes.process import Proxy, free_ports
+from tests.fakes.world import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -180,6 +182,87 @@ async def test_calls_are_carried_out_in_their_order(opened: tuple[World, Proxy, 
     ):
         assert await answer.json() == {"n": 69}
     assert world.accepted[-1] == 69
+
+
+async def test_a_page_that_has_the_script_twice_goes_on_with_the_first(opened: tuple[World, Proxy, Page]) -> None:
+    _, proxy, page = opened
+    await page.evaluate("window.booted")
+    await page.add_script_tag(url=f"http://127.0.0.1:{proxy.port}/.countersign/countersign.js")
+    assert await page.evaluate(CAUGHT, ["setAuthTokens", {"crm": token(9)}]) is None
+
+
+class Stand:
+    """Stands in for a proxy behind a path: says what it is told to, and remembers what it was asked."""
+
+    def __init__(self, page: Page, *answers: tuple[int, dict[str, str]] | None) -> None:
+        self.page = page
+        self.answers = list(answers)
+        """What is answered, one after the other, and 200 at last; None: nothing ever."""
+        self.asked: list[str] = []
+
+    async def open(self, world: World) -> None:
+        """Show a page that has the script from here, and whose clock stands still."""
+        world.page = "<!doctype html><title>an app</title><link rel='icon' href='data:,'>"
+        script = resources.files("proxy.users").joinpath("countersign.js").read_text()
+
+        async def answer(route: Route) -> None:
+            if route.request.method == "GET":
+                await route.fulfill(body=script, content_type="text/javascript")
+                return
+            self.asked.append(f"{route.request.url} {route.request.post_data}")
+            status, headers = (self.answers.pop(0) if self.answers else (200, {})) or (0, {})
+            if status:
+                await route.fulfill(status=status, json={"auth_tokens": {}}, headers={**CORS, **headers})
+
+        await self.page.clock.install()
+        await self.page.route("**/auth/.countersign/*", answer)
+        await self.page.goto(world.app)
+        await self.page.add_script_tag(url="http://127.0.0.1:1/auth/.countersign/countersign.js")
+        await self.page.evaluate(BOOT)
+
+    async def pass_(self, seconds: int) -> None:
+        """Let time pass on the page, and what it brings about."""
+        for _ in range(2 * seconds):
+            await self.page.clock.run_for(500)
+            await self.page.evaluate("null")
+
+
+CORS: Final = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
+BOOT: Final = "window.first = Countersign('boot', {user_id: 'ann', user_hash: 'first'}), null"
+UPDATE: Final = "window.second = Countersign('update', {user_hash: 'second'}), null"
+
+
+async def test_behind_a_path_tokens_go_where_the_script_came_from(served: tuple[World, Proxy], page: Page) -> None:
+    stand = Stand(page)
+    await stand.open(served[0])
+    await page.evaluate("window.first")
+    assert stand.asked[0].startswith("http://127.0.0.1:1/auth/.countersign/user-tokens ")
+
+
+async def test_a_call_that_hangs_is_given_up_and_tried_again(served: tuple[World, Proxy], page: Page) -> None:
+    stand = Stand(page, None)
+    await stand.open(served[0])
+    await page.evaluate(UPDATE)
+    await eventually(lambda: len(stand.asked) == 1)
+    await stand.pass_(seconds=19)
+    assert len(stand.asked) == 1
+    await stand.pass_(seconds=5)
+    await page.evaluate("window.second")
+    assert ["first" in asked for asked in stand.asked] == [True, True, False]
+
+
+async def test_a_page_waits_as_long_as_the_proxy_asks_for(
+    served: tuple[World, Proxy], page: Page, mistakes: Mistakes
+) -> None:
+    stand = Stand(page, (503, {"Retry-After": "7"}))
+    await stand.open(served[0])
+    await eventually(lambda: len(stand.asked) == 1)
+    await stand.pass_(seconds=6)
+    assert len(stand.asked) == 1
+    await stand.pass_(seconds=4)
+    await page.evaluate("window.first")
+    assert len(stand.asked) == 2
+    mistakes.expect("status of 503")
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain"])

@@ -80,6 +80,7 @@ async def test_pages_of_a_configured_origin_may_read_what_is_marked() -> None:
     with pytest.raises(UserUnprovenError) as caught:
         await answered(call_of("PUT", "refuse", Origin=APP))
     assert caught.value.headers["Access-Control-Allow-Origin"] == APP
+    assert "Retry-After" in caught.value.headers["Access-Control-Expose-Headers"]
 
 
 @pytest.mark.parametrize(
