@@ -51,6 +51,12 @@ class EventName(StrEnum):
     """A token that was pushed for a user is bad, `detail` says why; the one before it stays in use."""
     USER_TOKEN_TAKEN_BACK = "user_token_taken_back"  # noqa: S105 - an event, not a password
     """A user's token was deleted; requests are told to push a new one."""
+    USER_UNPROVEN = "user_unproven"
+    """Somebody said that they are the `user`, and did not prove it; `detail` says what is wrong, `via` how it came.
+    Told once in ten minutes for each user, and twenty times for all."""
+    KEYS_UNAVAILABLE = "keys_unavailable"
+    """The public keys of an issuer cannot be had, `detail` says why; what users show that it issued cannot be verified.
+    Told once in ten minutes."""
     SIGNED_IN = "signed_in"
     """Somebody has given access in a browser, and what came of it is in use: the `user`, or whom an operator (`who`)
     had asked to do it for all requests."""

@@ -118,9 +118,9 @@ class Identifier:
         issuer = self._issuer_of(claim.token)
         try:
             keys = await issuer.jwks.find(read_header(claim.token))
-        except JwksError:  # where they are, and what is wrong there, is not for everybody to know
+        except JwksError as error:  # where they are, and what is wrong there, is not for everybody to know
             why = "the keys of the issuer of the user's token cannot be had now"
-            raise DependencyUnavailableError(why, retry_after=COOLDOWN) from None
+            raise DependencyUnavailableError(why, retry_after=COOLDOWN) from error
         return self._by_token(claim, issuer, keys)
 
     def _by_hash(self, claim: Claim, *, believed: bool) -> str:

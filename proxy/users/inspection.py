@@ -89,10 +89,10 @@ class Inspector:
             return told_claims(value)
         try:
             keys = await self._jwks.find(read_header(value))
-        except JwksError:
+        except JwksError as error:
             raise DependencyUnavailableError(
                 f"the keys that sign the tokens for {self._name} cannot be had now", retry_after=COOLDOWN
-            ) from None
+            ) from error
         return signed_claims(value, keys, self._rules.algorithms)
 
     def _refusal(self, why: str) -> UserTokenRefusedError:

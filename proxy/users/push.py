@@ -31,6 +31,7 @@ from proxy.stores.base import StoreError
 from proxy.telemetry.events import EventLog, EventName
 from proxy.tokens.source import Source
 from proxy.tokens.sources import Sources
+from proxy.users.doubts import Doubts
 from proxy.users.inspection import Inspector
 
 MOST: Final = 20
@@ -64,6 +65,8 @@ class Pushes:
         self._runtime = runtime
         self._events = events
         self._inspectors: dict[str, Inspector] = {}
+        self.doubts = Doubts(events, runtime.clock)
+        """Told of those who push and are not believed."""
 
     async def take(self, person: Person, tokens: Mapping[str, Any], *, via: str) -> Mapping[str, Pushed]:
         """Take tokens by the names of their credentials; return what is in use then. `via`: how they came.
@@ -99,7 +102,8 @@ class Pushes:
     async def _looked_at(self, name: str, value: str, person: Person) -> "_Good":
         """Return the token, with the source that is to have it; the one in use, if it is the same."""
         inspector = self._inspector(name)
-        token = await inspector.inspect(value, person.id)
+        with self.doubts.of_keys(name):
+            token = await inspector.inspect(value, person.id)
         source = await self._source(name, person)
         inspector.check_place(token, source.credential.settings.injectors())
         check = partial(inspector.check_age, token)

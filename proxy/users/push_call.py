@@ -24,7 +24,9 @@ def push_entry(pushes: Pushes, identifier: Identifier, person: Callable[[str], P
 
     async def push(call: Call) -> Answer:
         document = call.json()
-        user = person(await identifier.find(claim_in(document, TOKENS), believed=False))
+        claim = claim_in(document, TOKENS)
+        with pushes.doubts.of_user(claim.user, lambda named: person(named).pseudonym, via=VIA):
+            user = person(await identifier.find(claim, believed=False))
         return told({TOKENS: shown(await pushes.take(user, document.get(TOKENS, {}), via=VIA))})
 
     return Entry("POST", PATH, push, cross_origin=True)

@@ -5,7 +5,9 @@ import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from proxy.core.errors import (
     DependencyUnavailableError,
@@ -61,6 +63,20 @@ async def test_of_a_push_with_one_bad_token_none_counts_and_what_was_there_stays
 async def test_what_is_no_push_is_refused(here: PushRoom, tokens: Any) -> None:
     with pytest.raises(RequestInvalidError):
         await here.pushes.take(ANN, tokens, via="browser")
+
+
+async def test_keys_of_an_issuer_that_cannot_be_had_are_told_of(here: PushRoom) -> None:
+    verify = {"issuer": "https://id.example", "jwks_url": "http://127.0.0.1:1/jwks"}
+    await here.load({"crm": {"kind": "user_token", "verify": verify}})
+    es = jwt.encode({"sub": "ann"}, ec.generate_private_key(ec.SECP256R1()), "ES256")
+    pushing = asyncio.create_task(here.pushes.take(ANN, {"crm": es}, via="browser"))
+    while not pushing.done():
+        await here.clock.advance(seconds=1)  # it is tried again
+        await asyncio.sleep(0.01)
+    with pytest.raises(DependencyUnavailableError):
+        await pushing
+    assert here.told()[-1] == ("keys_unavailable", "crm", None)
+    await here.endpoint.close()
 
 
 async def test_what_cannot_stand_where_it_goes_is_refused(here: PushRoom) -> None:

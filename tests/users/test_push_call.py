@@ -72,6 +72,12 @@ async def test_a_token_that_never_ends_in_effect_is_told_when_it_does_and_one_pa
         await page.push(proven(crm=here.token(exp=999_999_999_999)))
 
 
+async def test_a_proof_that_is_refused_is_told_of(page: Page, here: PushRoom) -> None:
+    with pytest.raises(UserUnprovenError):
+        await page.push({**proven(crm=here.token()), "user_hash": "0" * 64})
+    assert here.told()[-1] == ("user_unproven", None, page.registry.pseudonym("ann"))
+
+
 async def test_a_push_without_tokens_proves_who_the_user_is(page: Page) -> None:
     document = proven()
     del document["auth_tokens"]
