@@ -41,7 +41,7 @@ from proxy.stores.redis_tls import RedisTlsSettings
 from proxy.tokens.delivery import WebhookSettings
 from proxy.users.letter import LetterSettings
 from proxy.users.mail import MailSettings
-from proxy.users.settings import UserIssuerSettings, UsersSettings, VerificationSettings
+from proxy.users.settings import SignInSettings, UserIssuerSettings, UsersSettings, VerificationSettings
 
 RECORDS: Final[Mapping[str, type[Settings]]] = {
     "listen": ListenSettings,
@@ -74,6 +74,7 @@ RECORDS: Final[Mapping[str, type[Settings]]] = {
     "user issuer": UserIssuerSettings,
     "mail": MailSettings,
     "letter": LetterSettings,
+    "sign_in": SignInSettings,
     "verification": VerificationSettings,
     "email_otp": EmailOtpSettings,
 }
@@ -109,6 +110,7 @@ _LINKS: Final = {
     "issuers": "mapping of names to [mappings](#user-issuer)",
     "mail": "[mapping](#mail)",
     "templates": "[mapping](#letter)",
+    "sign_in": "[mapping](#sign_in)",
     "verification": "[mapping](#verification)",
     "require": "list of [requirements](#email_otp)",
     "token": "[extractor](#extractors) or list of them",

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from proxy.core.clock import Clock
 
+T = TypeVar("T")
 LANDING: Final = 5.0
 """Seconds that tasks get when the process ends, if somebody was told that what they do will be done."""
 
@@ -32,6 +33,26 @@ class Runtime:
             self._landing.add(task)
         task.add_done_callback(self._finished)
         return task
+
+    async def see_through(
+        self, work: Coroutine[Any, Any, T], *, name: str, expected: tuple[type[Exception], ...] = ()
+    ) -> T:
+        """Return what comes of the work, or raise what it does.
+
+        It goes on to its end when whoever waits for it has left, for on its way it spends what cannot be had again; and
+        it is to land. Errors that are `expected` are for who waits alone, others are reported, too.
+        """
+
+        async def outcome() -> tuple[T] | Exception:
+            try:
+                return (await work,)
+            except expected as error:
+                return error
+
+        came: tuple[T] | Exception = await asyncio.shield(self.spawn(outcome(), name=name, lands=True))
+        if isinstance(came, Exception):
+            raise came
+        return came[0]
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

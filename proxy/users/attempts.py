@@ -52,10 +52,9 @@ class Attempt:
         known = {name: document[name] for name in ("credential", "user", "redirect_uri", "return_to", "ordered_by")}
         return cls(**known, kept={name: Secret(value) for name, value in document["kept"].items()})
 
-    def written(self, browser: str) -> dict[str, Any]:
+    def written(self) -> dict[str, Any]:
         """Return the attempt as a document."""
         return {
-            "browser": hashed(browser),
             "credential": self.credential,
             "user": self.user,
             "redirect_uri": self.redirect_uri,
@@ -73,7 +72,8 @@ class Attempts:
 
     async def keep(self, state: str, attempt: Attempt, browser: str) -> None:
         """Expect that browser back with that state. May raise StoreError."""
-        await self._documents.change(_place(state), lambda _: attempt.written(browser), ttl=LIFETIME)
+        document = {"browser": hashed(browser), **attempt.written()}
+        await self._documents.change(_place(state), lambda _: document, ttl=LIFETIME)
 
     async def is_open(self, state: str) -> bool:
         """Tell whether somebody is still expected back. May raise StoreError."""

@@ -20,7 +20,9 @@ USER: Final = f"{OURS}user"
 REMEMBERED: Final = 30 * 86_400
 """Seconds that a browser is known to be a user's."""
 _HOW: Final = "Path=/; Secure; HttpOnly; SameSite=Lax"
-_CONTEXT: Final = b"user's browser"
+_MOST: Final = 20
+"""Credentials that are remembered of a user."""
+_CONTEXT: Final = b"browser of a user"
 _LONGEST: Final = 256
 
 
@@ -42,16 +44,26 @@ class Browsers:
 
     def user(self, call: Call) -> str | None:
         """Return the id of the user who has signed in there last; None: nobody has, or long ago."""
-        try:
-            user, until = opened(self._seal, call.cookie(USER) or "", _CONTEXT)
-        except SealError:
-            return None
-        return str(user) if until > self._clock.now() else None
+        return self._remembered(call)[0]
 
-    def remembering(self, user: str) -> str:
-        """Return the cookie of a browser in which that user has just signed in."""
-        sealed = closed(self._seal, [user, self._clock.now() + REMEMBERED], _CONTEXT)
+    def has_signed_in(self, call: Call, user: str | None, credential: str) -> bool:
+        """Tell whether that user has signed in there last, and for that credential, too, not long ago."""
+        known, credentials = self._remembered(call)
+        return known is not None and known == user and credential in credentials
+
+    def remembering(self, call: Call, user: str, credential: str) -> str:
+        """Return the cookie of a browser in which that user has just signed in for that credential."""
+        known, before = self._remembered(call)
+        credentials = [*(one for one in before if known == user and one != credential), credential][-_MOST:]
+        sealed = closed(self._seal, [user, self._clock.now() + REMEMBERED, credentials], _CONTEXT)
         return f"{USER}={sealed}; Max-Age={REMEMBERED}; {_HOW}"
+
+    def _remembered(self, call: Call) -> tuple[str | None, list[str]]:
+        try:
+            user, until, credentials = opened(self._seal, call.cookie(USER) or "", _CONTEXT)
+        except SealError:
+            return None, []
+        return (user, credentials) if until > self._clock.now() else (None, [])
 
 
 def forgetting() -> str:

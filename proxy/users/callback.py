@@ -2,20 +2,22 @@
 
 Theory. Only the browser in which a sign-in began can end it, once, within ten minutes. What it brings counts on every
 replica before the person is told so, and it counts for those, too, who do not wait for that: their code is spent. Where
-the address has no `state`, or nothing else, the provider may have put its answer behind the `#`, which browsers keep to
-themselves: a page with a script hands it over.
+the application finishes sign-ins, it is kept, and counts for nobody until the application says whose it is (`finish`).
+Where the address has no `state`, or nothing else, the provider may have put its answer behind the `#`, which browsers
+keep to themselves: a page with a script hands it over.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
 from proxy.core.errors import FetchError, ProxyError
-from proxy.credentials.sign_in import Errand, SignInError
+from proxy.credentials.sign_in import SignInError
 from proxy.stores.base import StoreError
-from proxy.telemetry.events import EventName
 from proxy.users import login_pages
-from proxy.users.attempts import Attempt, AttemptError
+from proxy.users.attempts import AttemptError
 from proxy.users.portal import PREFIX, Answer, Call, Entry, redirect
+from proxy.users.return_to import with_parameter
+from proxy.users.returns import PARAMETER, Return
 from proxy.users.settings import UsersSettings
 from proxy.users.sign_ins import SignIns
 
@@ -45,7 +47,7 @@ class Callback:
         state = parameters.pop("state", "")
         if call.head.method == "HEAD" or (call.head.method == "GET" and not (state and parameters)):
             return login_pages.fragment()
-        return await self._sign_ins.see_through(self._end(call, state, parameters), "end a sign-in")
+        return await self._sign_ins.runtime.see_through(self._end(call, state, parameters), name="end a sign-in")
 
     async def _end(self, call: Call, state: str, parameters: Mapping[str, str]) -> Answer:
         """Take it, once, and say what came of it."""
@@ -54,35 +56,34 @@ class Callback:
             attempt = await sign_ins.attempts.take(state, sign_ins.browsers.mark(call))
         except (AttemptError, StoreError) as error:
             return sign_ins.turned_away(error)
+        returned = Return(attempt, state, parameters, call.rest)
         try:
-            await self._arrive(attempt, state, parameters, call.rest)
+            if self._settings.hands_over(attempt.user):
+                return _back(call, await self._handed_over(returned))
+            await sign_ins.arrive(returned)
         except (SignInError, FetchError, StoreError, ProxyError) as error:
             return sign_ins.failed(error, attempt.credential, attempt.user, attempt.return_to)
-        ordered_by = attempt.ordered_by
-        sign_ins.record("info", EventName.SIGNED_IN, attempt.credential, attempt.user, ordered_by=ordered_by)
-        cookies = () if attempt.user is None else (sign_ins.browsers.remembering(attempt.user),)
-        if call.head.method == "POST":
-            return login_pages.signed_in(attempt.return_to).with_cookies(*cookies)
-        return redirect(attempt.return_to or f"{self._settings.public_url}{PREFIX}{DONE}", cookies=cookies)
+        back = _back(call, attempt.return_to or f"{self._settings.public_url}{PREFIX}{DONE}")
+        if attempt.user is None:
+            return back
+        return back.with_cookies(sign_ins.browsers.remembering(call, attempt.user, attempt.credential))
 
-    async def _arrive(self, attempt: Attempt, state: str, parameters: Mapping[str, str], own: str) -> None:
-        """Make what came back into a token that counts.
+    async def _handed_over(self, returned: Return) -> str:
+        """Keep it for the application, and return the address where that one learns of it.
 
         Raises:
-            SignInError: it is not what it should be.
-            FetchError: the provider gives no token for it.
+            SignInError: there is no such address.
             StoreError: it cannot be kept.
-            ProxyError: the credential is not there any more.
         """
-        source, signs_in = await self._sign_ins.source(attempt.credential, attempt.user)
-        if own != (attempt.credential if signs_in.own_callback else ""):
-            sentence = "This answer has come to an address that is not meant for it."
-            raise SignInError("wrong_issuer", sentence, detail="it came to another credential's callback address")
-        errand = Errand(state, attempt.redirect_uri)
-        arrival = await signs_in.arrive(errand, attempt.kept, parameters)
-        if arrival.id_token is not None:
-            await self._sign_ins.id_tokens.check(arrival.id_token)
-        await source.plant(arrival.token)
+        if not returned.attempt.return_to:  # the sign-in began under a configuration that did not want one
+            raise SignInError("misconfigured", "This sign-in has no page to go back to.")
+        code = await self._sign_ins.returns.keep(returned)
+        return with_parameter(returned.attempt.return_to, PARAMETER, code)
 
     async def _done(self, _: Call) -> Answer:
         return login_pages.signed_in()
+
+
+def _back(call: Call, address: str) -> Answer:
+    """Send the browser on: with a page if it sent a form, for a redirect would be held to where forms may go."""
+    return login_pages.going_back(address) if call.head.method == "POST" else redirect(address)

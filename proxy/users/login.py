@@ -9,7 +9,7 @@ import hmac
 from typing import Final
 from urllib.parse import urlencode
 
-from proxy.core.errors import FetchError, LoginRequiredError, ProxyError
+from proxy.core.errors import FetchError, LoginRequiredError, ProxyError, RequestInvalidError
 from proxy.core.person import Person
 from proxy.credentials.sign_in import Errand, SignInError, SignsIn
 from proxy.stores.base import StoreError
@@ -58,7 +58,7 @@ class Login:
         except (TicketError, ProxyError) as error:
             return sign_ins.turned_away(error)
         mark, known = browsers.mark(call) or new_mark(), browsers.user(call)
-        if known is not None and known == ticket.user and call.head.method == "GET":
+        if browsers.has_signed_in(call, ticket.user, ticket.credential) and call.head.method == "GET":
             return await self._begin(ticket, mark, return_to, by_form=False)
         question = login_pages.Question(
             signs_in.service,
@@ -123,6 +123,8 @@ class Login:
         parameters = call.parameters()
         ticket = self._sign_ins.tickets.read(parameters.get("ticket", ""), call.rest)
         return_to = parameters.get("return_to", "")
+        if not return_to and self._settings.hands_over(ticket.user):
+            raise RequestInvalidError("this link needs a page to go back to: append `return_to`, percent-encoded")
         return ticket, checked(return_to, self._settings.origins) if return_to else ""
 
     def _checked_mark(self, call: Call, ticket: Ticket) -> str:

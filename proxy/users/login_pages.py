@@ -81,12 +81,15 @@ def leaving(service: str, address: str) -> Answer:
     return framed(f"On to {service}", body, head=_refresh(address))
 
 
-def signed_in(return_to: str = "") -> Answer:
-    """Return the page at the end, which leads on if there is somewhere to go."""
-    if return_to:
-        link = f'<p><a class="deed" href="{escape(return_to)}">Continue</a></p>'
-        return framed("You are signed in", f"<p>You are taken back.</p>\n{link}", head=_refresh(return_to))
+def signed_in() -> Answer:
+    """Return the page at the end, where there is nothing to lead to."""
     return framed("You are signed in", "<p>You can close this window.</p>")
+
+
+def going_back(address: str) -> Answer:
+    """Return the page that leads to where the person came from."""
+    link = f'<p><a class="deed" href="{escape(address)}">Continue</a></p>'
+    return framed("Thank you", f"<p>You are taken back.</p>\n{link}", head=_refresh(address))
 
 
 def refused(sentence: str, *, return_to: str = "", status: int = 400) -> Answer:

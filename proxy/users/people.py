@@ -10,6 +10,7 @@ from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
 from proxy.users.callback import Callback
 from proxy.users.counter import Counter
+from proxy.users.finish import finish_entry
 from proxy.users.identity import Claim, Identifier, claimed
 from proxy.users.login import Login
 from proxy.users.logout import logout_entry
@@ -74,7 +75,7 @@ class People:
         if self.settings.public_url is not None:
             self.login = Login(self.settings, sign_ins)
             self.portal.add(*self.login.entries(), *Callback(self.settings, sign_ins).entries())
-        self.portal.add(logout_entry(sign_ins, self.identifier))
+        self.portal.add(logout_entry(sign_ins, self.identifier), finish_entry(sign_ins, self.identifier))
 
     def invite(self, error: LoginRequiredError, person: Person | None) -> None:
         """Put a link into what the user's request is told, with which they can sign in."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from proxy.core.errors import RequestInvalidError
 
@@ -23,6 +23,12 @@ def checked(address: str, origins: Collection[str]) -> str:
     if not is_plain or f"{parts.scheme}://{parts.netloc}" not in origins:
         raise RequestInvalidError("this is no page to return to; see `users.origins`")
     return address
+
+
+def with_parameter(address: str, name: str, value: str) -> str:
+    """Return an address that was checked with one more parameter in its query."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, urlencode({name: value}))))))
 
 
 def origin_of(address: str) -> str:

@@ -1,7 +1,7 @@
 """What an operator says of users: how they prove who they are, and from where their browsers may come."""
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -58,6 +58,15 @@ class UserIssuerSettings(Settings):
     """The claim that is the user's id."""
 
 
+class SignInSettings(Settings):
+    """How users' sign-ins end."""
+
+    finished_by: Literal["browser", "application"] = "browser"
+    """When what a browser comes back with counts. `browser`: at once; a page asks before. `application`: when your
+    application says, with the proof of the user who is logged in to it there, that it is theirs: then nobody can be
+    talked into giving their access to somebody else. The browser goes back with a code for that call."""
+
+
 class VerificationSettings(Settings):
     """How often users' codes may be asked for and tried; what bounds guessing is not for settings to say."""
 
@@ -79,6 +88,8 @@ class UsersSettings(Settings):
     """Where users' browsers reach this proxy; needed for sign-in and for links."""
     mail: MailSettings | None = None
     """The mail server that sends users one-time codes; needed by routes that require `email_otp`."""
+    sign_in: SignInSettings = SignInSettings()
+    """How users' sign-ins end."""
     verification: VerificationSettings = VerificationSettings()
     """How often codes may be asked for and tried."""
     remembered: Annotated[int, Field(gt=0)] = 10_000
@@ -91,6 +102,16 @@ class UsersSettings(Settings):
             return ""
         origin, _ = parse_upstream(self.public_url)
         return f"{origin.scheme}://{origin.authority}"
+
+    def hands_over(self, user: str | None) -> bool:
+        """Tell whether it is the application that finishes that user's sign-in; of one for all, it never is."""
+        return user is not None and self.sign_in.finished_by == "application"
+
+    @model_validator(mode="after")
+    def _application_is_known(self) -> Self:
+        if self.sign_in.finished_by == "application" and not self.origins:
+            raise ValueError("`sign_in.finished_by: application` needs `origins`: browsers go back to a page there")
+        return self
 
     @model_validator(mode="after")
     def _issuers_differ(self) -> Self:

@@ -1,13 +1,12 @@
 """What beginning and ending a sign-in have in common: whose source gets what it brings, what is told, what is noted."""
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from proxy.core.errors import FetchError, ProxyError, RequestInvalidError
 from proxy.core.seal import Seal
-from proxy.credentials.sign_in import SignInError, SignsIn
+from proxy.credentials.sign_in import Errand, SignInError, SignsIn
 from proxy.net.runtime import Runtime
 from proxy.stores.base import StoreError
 from proxy.stores.documents import Documents
@@ -22,6 +21,7 @@ from proxy.users.browser import Browsers
 from proxy.users.id_tokens import IdTokens
 from proxy.users.portal import Answer
 from proxy.users.registry import Registry
+from proxy.users.returns import Return, Returns
 from proxy.users.tickets import TicketError, Tickets
 
 REVOKED: Final = "revoked"
@@ -32,7 +32,6 @@ _AWAY: Final = "The service cannot be reached now. Try again in a while."
 _NOT_ACCEPTED: Final = "The service did not accept this sign-in."
 _STORE_AWAY: Final = "This cannot be kept now. Try again in a while."
 _GONE: Final = "this link leads nowhere any more"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +43,11 @@ class SignIns:
     registry: Registry
     tickets: Tickets
     attempts: Attempts
+    returns: Returns
     browsers: Browsers
     id_tokens: IdTokens
     events: EventLog
     runtime: Runtime
-
-    async def see_through(self, work: Coroutine[Any, Any, T], name: str) -> T:
-        """Return what comes of the work; it goes on to its end when whoever waits for it has left.
-
-        What cannot be had again is spent on the way: a code, or the only copy of what the provider is to take back.
-        """
-        return await asyncio.shield(self.runtime.spawn(work, name=name))
 
     async def source(self, credential: str, user: str | None) -> tuple[Source, SignsIn]:
         """Return the source that gets what a sign-in brings, and its credential.
@@ -71,6 +64,27 @@ class SignIns:
             raise RequestInvalidError(_GONE)
         return source, source.credential.sign_in
 
+    async def arrive(self, returned: Return) -> None:
+        """Make what a browser came back with into a token that counts.
+
+        Raises:
+            SignInError: it is not what it should be.
+            FetchError: the provider gives no token for it.
+            StoreError: it cannot be kept.
+            ProxyError: the credential is not there any more.
+        """
+        attempt = returned.attempt
+        source, signs_in = await self.source(attempt.credential, attempt.user)
+        if returned.own != (attempt.credential if signs_in.own_callback else ""):
+            sentence = "This answer has come to an address that is not meant for it."
+            raise SignInError("wrong_issuer", sentence, detail="it came to another credential's callback address")
+        errand = Errand(returned.state, attempt.redirect_uri)
+        arrival = await signs_in.arrive(errand, attempt.kept, returned.parameters)
+        if arrival.id_token is not None:
+            await self.id_tokens.check(arrival.id_token)
+        await source.plant(arrival.token)
+        self.record("info", EventName.SIGNED_IN, attempt.credential, attempt.user, ordered_by=attempt.ordered_by)
+
     async def end(self, credential: str, user: str | None, ordered_by: str = "") -> str:
         """End the access that a sign-in gave; return what the provider made of it. Here it is gone in any case.
 
@@ -79,19 +93,11 @@ class SignIns:
             StoreError: other replicas may still use it.
         """
         source, signs_in = await self.source(credential, user)
-        outcome = await self.see_through(
-            self._end(source, signs_in, user, ordered_by=ordered_by), f"end the access to {credential}"
-        )
-        if isinstance(outcome, StoreError):
-            raise outcome
-        return outcome
+        work = self._end(source, signs_in, user, ordered_by=ordered_by)
+        return await self.runtime.see_through(work, name=f"end the access to {credential}", expected=(StoreError,))
 
-    async def _end(self, source: Source, signs_in: SignsIn, user: str | None, *, ordered_by: str) -> str | StoreError:
-        """Do it, and write it down; an error that is to be expected is returned, not reported as a fault of ours."""
-        try:
-            token = await source.revoke()
-        except StoreError as error:
-            return error
+    async def _end(self, source: Source, signs_in: SignsIn, user: str | None, *, ordered_by: str) -> str:
+        token = await source.revoke()
         outcome, detail = NOT_OFFERED, ""
         if token is not None:
             try:
@@ -107,9 +113,9 @@ class SignIns:
     def turned_away(self, error: Exception) -> Answer:
         """Tell why a link, a form or a return leads nowhere; if it is known whose it was, somebody may be at work."""
         if isinstance(error, TicketError) and error.ticket is not None:
-            self._refused(error.ticket.credential, error.ticket.user, error.reason)
+            self.refused(error.ticket.credential, error.ticket.user, error.reason)
         if isinstance(error, AttemptError) and error.credential is not None:
-            self._refused(error.credential, error.user, error.reason)
+            self.refused(error.credential, error.user, error.reason)
         if isinstance(error, StoreError):
             return login_pages.refused(_STORE_AWAY, status=503)
         status = error.status if isinstance(error, ProxyError) else 400
@@ -123,10 +129,11 @@ class SignIns:
             reason, detail, sentence, status = error.reason, error.detail, str(error), 400
         elif isinstance(error, FetchError):
             reason, sentence, status = error.reason.value, _NOT_ACCEPTED if error.permanent else _AWAY, 502
-        self._refused(credential, user, reason, detail)
+        self.refused(credential, user, reason, detail)
         return login_pages.refused(sentence, return_to=return_to, status=status)
 
-    def _refused(self, credential: str, user: str | None, reason: str, detail: str = "") -> None:
+    def refused(self, credential: str, user: str | None, reason: str, detail: str = "") -> None:
+        """Write down that nothing came of a sign-in."""
         level: Level = "info" if reason == "access_denied" else "warning"
         self.record(level, EventName.SIGN_IN_REFUSED, credential, user, reason=reason, detail=detail)
 
@@ -158,6 +165,7 @@ def sign_ins(
         registry,
         Tickets(documents, seal, clock),
         Attempts(documents),
+        Returns(documents),
         Browsers(seal, clock),
         IdTokens(workshop.endpoint, workshop.runtime),
         workshop.events,

@@ -73,13 +73,17 @@ class Browser:
 
 
 class SignInBench:
-    """One process, one provider. The credentials are `drive`, each user's own, and `shared`."""
+    """One process, one provider. The credentials are `drive`, each user's own, and `shared`.
+
+    `users`: settings of users that differ.
+    """
 
     sources: Sources
     people: People
     sign_ins: SignIns
 
-    def __init__(self) -> None:
+    def __init__(self, **users: Any) -> None:
+        self._users = users
         self.clock = FakeClock()
         self.server = SignInServer(self.clock)
         self.runtime = Runtime(self.clock, lambda name, error: None)
@@ -98,7 +102,8 @@ class SignInBench:
             {"drive": self.settings(), "shared": self.settings(per_user=False)}, self.workshop, NO_SOURCES
         )
         self.sign_ins = sign_ins(lambda: self.sources, self.registry, self.documents, self.seal, self.workshop)
-        settings = UsersSettings.model_validate({"identity_secret": USERS_SECRET, "public_url": OWN, "origins": [APP]})
+        told = {"identity_secret": USERS_SECRET, "public_url": OWN, "origins": [APP], **self._users}
+        settings = UsersSettings.model_validate(told)
         self.people = People(settings, self.registry, self.endpoint, self.runtime)
         self.people.let_sign_in(self.sign_ins)
         return self

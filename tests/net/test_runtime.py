@@ -160,3 +160,37 @@ async def test_what_does_not_land_in_time_is_ended(monkeypatch: pytest.MonkeyPat
 async def test_the_clock_is_the_one_that_was_given() -> None:
     clock = FakeClock()
     assert Runtime(clock, Reports()).clock is clock
+
+
+async def test_what_is_seen_through_answers_who_waits_and_goes_on_for_who_has_left() -> None:
+    runtime = Runtime(FakeClock(), Reports())
+    go, done = asyncio.Event(), list[str]()
+
+    async def work() -> str:
+        await go.wait()
+        done.append("done")
+        return "said"
+
+    impatient = asyncio.create_task(runtime.see_through(work(), name="work"))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    go.set()
+    assert await runtime.see_through(work(), name="work") == "said"
+    assert done == ["done", "done"]
+    await runtime.close()
+
+
+@pytest.mark.parametrize("expected", [True, False])
+async def test_what_it_raises_is_for_who_waits_and_is_reported_only_if_nobody_expected_it(expected: bool) -> None:
+    reports = Reports()
+    runtime = Runtime(FakeClock(), reports)
+
+    async def work() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await runtime.see_through(work(), name="work", expected=(ZeroDivisionError,) if expected else ())
+    assert len(reports.seen) == (0 if expected else 1)
+    await runtime.close()

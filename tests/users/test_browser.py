@@ -17,7 +17,10 @@ def call_with(*cookies: str) -> Call:
     return Call(head_of(headers=(("Cookie", "; ".join(cookie.partition(";")[0] for cookie in cookies)),)))
 
 
-@pytest.mark.parametrize("cookie", [BROWSERS.marked("m"), BROWSERS.remembering("ann"), forgetting()])
+NOBODYS = call_with()
+
+
+@pytest.mark.parametrize("cookie", [BROWSERS.marked("m"), BROWSERS.remembering(NOBODYS, "ann", "drive"), forgetting()])
 def test_every_cookie_is_for_this_host_alone(cookie: str) -> None:
     name, _, rest = cookie.partition("=")
     assert name.startswith(OURS)
@@ -36,7 +39,7 @@ def test_a_mark_is_known_again() -> None:
 
 
 async def test_a_users_browser_is_known_for_thirty_days_and_its_cookie_tells_nobody_whose_it_is() -> None:
-    cookie = BROWSERS.remembering("somebody")
+    cookie = BROWSERS.remembering(NOBODYS, "somebody", "drive")
     assert "somebody" not in cookie
     assert BROWSERS.user(call_with(cookie)) == "somebody"
     clock = FakeClock(CLOCK.now() + REMEMBERED)
@@ -47,5 +50,26 @@ async def test_a_users_browser_is_known_for_thirty_days_and_its_cookie_tells_nob
 def test_what_we_have_not_sealed_names_nobody(value: str) -> None:
     assert BROWSERS.user(call_with(f"{USER}={value}")) is None
     stranger = Browsers(Seal.of_this_process(), CLOCK)
-    assert BROWSERS.user(call_with(stranger.remembering("ann"))) is None
+    assert BROWSERS.user(call_with(stranger.remembering(NOBODYS, "ann", "drive"))) is None
     assert BROWSERS.user(call_with()) is None
+
+
+def test_a_browser_is_known_for_what_its_user_has_signed_in_for_and_for_nothing_else() -> None:
+    first = BROWSERS.remembering(NOBODYS, "ann", "drive")
+    both = call_with(BROWSERS.remembering(call_with(first), "ann", "mail"))
+    assert BROWSERS.has_signed_in(call_with(first), "ann", "drive")
+    assert not BROWSERS.has_signed_in(call_with(first), "ann", "mail")
+    assert all(BROWSERS.has_signed_in(both, "ann", credential) for credential in ("drive", "mail"))
+    assert not BROWSERS.has_signed_in(both, "ben", "drive")
+    assert not BROWSERS.has_signed_in(both, None, "drive")
+    bens = call_with(BROWSERS.remembering(both, "ben", "mail"))
+    assert not BROWSERS.has_signed_in(bens, "ben", "drive")
+    assert not BROWSERS.has_signed_in(bens, "ann", "drive")
+
+
+def test_a_cookie_stays_small_however_many_services_there_are() -> None:
+    cookie = ""
+    for number in range(200):
+        cookie = BROWSERS.remembering(call_with(cookie) if cookie else NOBODYS, "ann", f"{'service' * 8}-{number}")
+    assert len(cookie) < 4096
+    assert BROWSERS.has_signed_in(call_with(cookie), "ann", f"{'service' * 8}-199")

@@ -65,7 +65,7 @@ def test_a_page_that_leads_on_shows_its_address_safely() -> None:
     page = text(login_pages.leaving("Drive", 'https://login.example/?a=1&b="><script>'))
     assert page.count("https://login.example/?a=1&amp;b=&quot;&gt;&lt;script&gt;") == 2
     assert "<script>" not in page
-    assert "url=https://app.example/&quot;" in text(login_pages.signed_in('https://app.example/"'))
+    assert "url=https://app.example/&quot;" in text(login_pages.going_back('https://app.example/"'))
     assert "refresh" not in text(login_pages.signed_in())
 
 
@@ -83,6 +83,7 @@ def test_a_refusal_says_why_and_leads_back() -> None:
         login_pages.asking(QUESTION),
         login_pages.leaving("Drive", "https://login.example/"),
         login_pages.signed_in(),
+        login_pages.going_back("https://app.example/"),
         login_pages.refused("No."),
         login_pages.fragment(),
     ],

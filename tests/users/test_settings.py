@@ -23,6 +23,8 @@ def test_origins_and_addresses_are_taken_as_browsers_write_them() -> None:
     ("settings", "why"),
     [
         ({"identity_secret": "short"}, "fewer than 32 characters"),
+        ({"sign_in": {"finished_by": "application"}}, "needs `origins`"),
+        ({"sign_in": {"finished_by": "nobody"}}, "'browser' or 'application'"),
         ({"origins": ["https://app.example/"]}, "an origin is a scheme and a host"),
         ({"origins": ["https://app.example/path"]}, "an origin is a scheme and a host"),
         ({"origins": ["*"]}, "https://"),

@@ -92,11 +92,3 @@ async def test_what_is_given_back_is_given_back_in_full_even_if_nobody_waits_for
     await until(lambda: bench.events.query().events[0].event == "signed_out")
     assert bench.events.query().events[0].fields == {"outcome": "revoked"}
     assert [one["token_type_hint"] for one in bench.server.revocations] == ["refresh_token", "access_token"]
-
-
-async def test_a_fault_of_ours_on_the_way_is_no_answer(bench: SignInBench) -> None:
-    async def work() -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        await bench.sign_ins.see_through(work(), "work")
