@@ -124,8 +124,9 @@ async def signing_in(
     replicas: int = 1,
     store: str = "{kind: memory}",
     expected_errors: tuple[str, ...] = (),
+    **users: Any,
 ) -> AsyncIterator[SignInWorld]:
-    """Start everything. `credentials` yields them by name; each has a route of that name."""
+    """Start everything. `credentials` yields them by name; each has a route of that name. `users`: further settings."""
     async with AsyncExitStack() as stack:
         proxies = [Proxy("", store=store, expected_errors=expected_errors) for _ in range(replicas)]
         public = proxies[0].url
@@ -144,7 +145,7 @@ async def signing_in(
         }
         parts = {
             "seal": {"keys": [SEALING_KEY]},
-            "users": {"identity_secret": SECRET, "public_url": public, "origins": [APP]},
+            "users": {"identity_secret": SECRET, "public_url": public, "origins": [APP], **users},
             "callers": {"here": {"kind": "anonymous"}},
             "credentials": known,
             "routes": routes,
