@@ -29,20 +29,24 @@ class Doubts:
         self._of_all = Pace(MOST)
         self._of_keys = Pace(1)
 
-    @contextmanager
-    def of_user(self, user: str | None, pseudonym: Callable[[str], str], *, via: str) -> Iterator[None]:
-        """Tell of what a proof is refused for.
+    def tell(self, user: str | None, pseudonym: Callable[[str], str], error: UserUnprovenError, *, via: str) -> None:
+        """Tell of a proof that was refused.
 
         `user`: whom the call names; `pseudonym` returns under which name the log knows a user; `via`: how it came.
         """
+        named = user if user is not None and len(user) <= LONGEST_ID else None
+        if not self._of_users.wait(named or "", self._now()) and not self._of_all.wait("", self._now()):
+            whose = None if named is None else pseudonym(named)
+            self._events.record("warning", EventName.USER_UNPROVEN, user=whose, detail=error.detail, via=via)
+
+    @contextmanager
+    def of_user(self, user: str | None, pseudonym: Callable[[str], str], *, via: str) -> Iterator[None]:
+        """Tell of what a proof is refused for, or cannot be checked for, as `tell` does."""
         try:
             with self.of_keys():
                 yield
         except UserUnprovenError as error:
-            named = user if user is not None and len(user) <= LONGEST_ID else None
-            if not self._of_users.wait(named or "", self._now()) and not self._of_all.wait("", self._now()):
-                whose = None if named is None else pseudonym(named)
-                self._events.record("warning", EventName.USER_UNPROVEN, user=whose, detail=error.detail, via=via)
+            self.tell(user, pseudonym, error, via=via)
             raise
 
     @contextmanager

@@ -1,6 +1,9 @@
 """All that one configuration knows of users: how they prove who they are, what is known of them, what they see."""
 
-from proxy.core.errors import LoginRequiredError
+from contextlib import AbstractContextManager, nullcontext
+from typing import Final
+
+from proxy.core.errors import LoginRequiredError, UserUnprovenError
 from proxy.core.message import RequestHead
 from proxy.core.person import Person
 from proxy.core.principal import Principal
@@ -25,6 +28,8 @@ from proxy.users.sign_ins import SignIns
 from proxy.users.verification import Verifications
 from proxy.users.verify import Verify
 
+VIA: Final = "request"
+
 
 class People:
     """The users of one configuration; the registry outlives it."""
@@ -48,12 +53,20 @@ class People:
             UserRequiredError: it names nobody.
             UserUnprovenError: it names somebody, and does not prove it.
         """
-        user = self.identifier.known(claimed(head), believed=principal.acts_for_any)
+        claim = claimed(head)
+        try:
+            user = self.identifier.known(claim, believed=principal.acts_for_any)
+        except UserUnprovenError as error:
+            if self.pushes is not None:
+                self.pushes.doubts.tell(claim.user, self.registry.pseudonym, error, via=VIA)
+            raise
         return None if user is None else self.registry.person(user)
 
     async def find(self, head: RequestHead, principal: Principal) -> Person:
-        """Do the same, and wait for what has to be asked. Raises the same."""
-        return self.registry.person(await self.identifier.find(claimed(head), believed=principal.acts_for_any))
+        """Do the same, and wait for what has to be asked. Raises the same, or DependencyUnavailableError."""
+        claim = claimed(head)
+        with self._told(claim):
+            return self.registry.person(await self.identifier.find(claim, believed=principal.acts_for_any))
 
     async def proven(self, head: RequestHead) -> str | None:
         """Return the user whom a call proves to be from; None: it names nobody.
@@ -62,7 +75,14 @@ class People:
             UserUnprovenError: it names somebody, and does not prove it.
         """
         claim = claimed(head)
-        return None if claim == Claim() else await self.identifier.find(claim, believed=False)
+        with self._told(claim):
+            return None if claim == Claim() else await self.identifier.find(claim, believed=False)
+
+    def _told(self, claim: Claim) -> AbstractContextManager[None]:
+        """Have operators told of a proof that is refused."""
+        if self.pushes is None:
+            return nullcontext()
+        return self.pushes.doubts.of_user(claim.user, self.registry.pseudonym, via=VIA)
 
     def let_push(self, pushes: Pushes) -> None:
         """Have users' tokens taken there."""

@@ -168,6 +168,19 @@ async def test_a_users_id_in_a_header_is_no_proof(world: World) -> None:
         assert code(await world.ask("gus", proof=proof)) == (401, "user-unproven")
 
 
+async def test_operators_are_told_who_was_not_believed(world: World) -> None:
+    await world.ask("very-special-kim", proof="0" * 64)
+    await world.push("very-special-lea", user_hash="0" * 64)
+
+    def told() -> list[tuple[str, str, str]]:
+        lines = (line for line in world.replicas[0].log_lines if line["event"] == "user_unproven")
+        return [(line["via"], line["level"], line["detail"]) for line in lines]
+
+    why = "X-Countersign-User-Hash is not the hash of this user's id"
+    await eventually(lambda: {("request", "warning", why), ("browser", "warning", why)} <= {*told()})
+    assert "very-special" not in repr(world.replicas[0].log_lines)
+
+
 async def test_one_that_the_api_refuses_is_missing_until_another_is_pushed(world: World) -> None:
     await world.push("hal", auth_tokens={"crm": token("hal")})
     assert code(await world.ask("hal", "/crm/status/401")) == (403, "user-token-missing")
