@@ -1,7 +1,7 @@
 """What beginning and ending a sign-in have in common: whose source gets what it brings, what is told, what is noted."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from proxy.core.errors import FetchError, ProxyError, RequestInvalidError
@@ -19,6 +19,7 @@ from proxy.users import login_pages
 from proxy.users.attempts import AttemptError, Attempts
 from proxy.users.browser import Browsers
 from proxy.users.id_tokens import IdTokens
+from proxy.users.pace import Pace
 from proxy.users.portal import Answer
 from proxy.users.registry import Registry
 from proxy.users.returns import Return, Returns
@@ -28,6 +29,8 @@ REVOKED: Final = "revoked"
 FAILED: Final = "failed"
 NOT_OFFERED: Final = "not_offered"
 """What became of tokens at the provider: it took them back, it did not, or it cannot be asked to."""
+MOST_TOLD: Final = 10
+"""Times in ten minutes that the same is written down of one user's old or stolen links."""
 _AWAY: Final = "The service cannot be reached now. Try again in a while."
 _NOT_ACCEPTED: Final = "The service did not accept this sign-in."
 _STORE_AWAY: Final = "This cannot be kept now. Try again in a while."
@@ -48,6 +51,8 @@ class SignIns:
     id_tokens: IdTokens
     events: EventLog
     runtime: Runtime
+    pace: Pace = field(default_factory=lambda: Pace(MOST_TOLD))
+    """Of what is written down of links, forms and returns that lead nowhere."""
 
     async def source(self, credential: str, user: str | None) -> tuple[Source, SignsIn]:
         """Return the source that gets what a sign-in brings, and its credential.
@@ -111,11 +116,14 @@ class SignIns:
         return outcome
 
     def turned_away(self, error: Exception) -> Answer:
-        """Tell why a link, a form or a return leads nowhere; if it is known whose it was, somebody may be at work."""
+        """Tell why a link, a form or a return leads nowhere; if it is known whose it was, somebody may be at work.
+
+        What is old can be sent as often as somebody likes: that is written down a few times in ten minutes.
+        """
         if isinstance(error, TicketError) and error.ticket is not None:
-            self.refused(error.ticket.credential, error.ticket.user, error.reason)
+            self._note(error.ticket.credential, error.ticket.user, error.reason)
         if isinstance(error, AttemptError) and error.credential is not None:
-            self.refused(error.credential, error.user, error.reason)
+            self._note(error.credential, error.user, error.reason)
         if isinstance(error, StoreError):
             return login_pages.refused(_STORE_AWAY, status=503)
         status = error.status if isinstance(error, ProxyError) else 400
@@ -136,6 +144,10 @@ class SignIns:
         """Write down that nothing came of a sign-in."""
         level: Level = "info" if reason == "access_denied" else "warning"
         self.record(level, EventName.SIGN_IN_REFUSED, credential, user, reason=reason, detail=detail)
+
+    def _note(self, credential: str, user: str | None, reason: str) -> None:
+        if not self.pace.wait(f"{reason} {credential} {user}", self.runtime.clock.monotonic()):
+            self.refused(credential, user, reason)
 
     def record(
         self,

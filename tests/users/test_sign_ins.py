@@ -9,6 +9,8 @@ from proxy.core.errors import FetchError, Reason, RequestInvalidError
 from proxy.credentials.sign_in import SignInError
 from proxy.stores.base import StoreError
 from proxy.users.attempts import AttemptError
+from proxy.users.pace import WINDOW
+from proxy.users.sign_ins import MOST_TOLD
 from proxy.users.tickets import Ticket, TicketError
 from tests.fakes.sign_in_bench import SignInBench
 from tests.fakes.until import until
@@ -92,3 +94,13 @@ async def test_what_is_given_back_is_given_back_in_full_even_if_nobody_waits_for
     await until(lambda: bench.events.query().events[0].event == "signed_out")
     assert bench.events.query().events[0].fields == {"outcome": "revoked"}
     assert [one["token_type_hint"] for one in bench.server.revocations] == ["refresh_token", "access_token"]
+
+
+async def test_what_leads_nowhere_is_written_down_a_few_times_however_often_it_is_sent(bench: SignInBench) -> None:
+    for _ in range(3 * MOST_TOLD):
+        bench.sign_ins.turned_away(TicketError("ticket_used", "Used.", TICKET))
+        bench.sign_ins.turned_away(AttemptError("state_used", "Over.", "drive", "ben"))
+    assert sorted(map(str, bench.reasons())) == ["state_used"] * MOST_TOLD + ["ticket_used"] * MOST_TOLD
+    await bench.clock.advance(seconds=WINDOW)
+    bench.sign_ins.turned_away(TicketError("ticket_used", "Used.", TICKET))
+    assert len(bench.reasons()) == 2 * MOST_TOLD + 1
