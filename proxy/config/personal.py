@@ -72,14 +72,10 @@ def mixable(config: Config) -> Iterator[Found]:
         yield loc, f"{why}; {remedy}"
 
 
-def _comes_back_from(settings: CredentialSettings) -> str:
-    """Return the origin from which people come back to the address of all; empty: they do not."""
+def _comes_back_from(settings: CredentialSettings) -> frozenset[str]:
+    """Return the origins from which people come back to the address of all; none: they do not."""
     if isinstance(settings, AuthorizationCodeSettings) and settings.callback == "shared":
-        return _origin(settings.authorization_url or settings.provider)
+        parts = urlsplit(settings.authorization_url or settings.provider)
+        return frozenset({f"{parts.scheme}://{parts.netloc}"})
     browser = settings.browser if isinstance(settings, WorkflowSettings) else None
-    return _origin(browser.url.source) if browser is not None and browser.callback == "shared" else ""
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return browser.origins if browser is not None and browser.callback == "shared" else frozenset()

@@ -206,8 +206,9 @@ class Workflow(Credential):
         """How to get what another credential saves to this one; None: nobody does."""
         if settings.browser is not None:
             halves = self._steps, on_callback
-            self.sign_in = BrowserWay(settings.browser, self._course, clock, halves=halves, wanted=settings.wanted)
-            self.brought = (settings.kind, settings.browser.url.source.partition("?")[0])
+            way, wanted, plain = settings.browser, settings.wanted, settings.allow_plain_http
+            self.sign_in = BrowserWay(way, self._course, clock, halves=halves, wanted=wanted, plain=plain)
+            self.brought = (settings.kind, way.place)
         elif self._spent:
             self.lineage, self.starts_over = beginning_of(settings), settings.starts_over
 

@@ -9,7 +9,7 @@ secret in the place of what was configured, of what is known of the user, or of 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from proxy.core.clock import Clock
 from proxy.core.message import Reply
@@ -31,7 +31,7 @@ class BrowserWay(SignsIn):
     """The two halves.
 
     `halves` are the steps before, of which the last is the browser's, and those after. `wanted` are the variables that
-    anything uses: no others are taken from an address.
+    anything uses: no others are taken from an address. `plain`: an address of http may be opened.
     """
 
     def __init__(
@@ -42,12 +42,14 @@ class BrowserWay(SignsIn):
         *,
         halves: tuple[Sequence[Step], Sequence[Step]],
         wanted: Collection[str],
+        plain: bool,
     ) -> None:
         self._course = course
         self._clock = clock
         (*self._steps, self._door), self._on_callback = halves
         self._wanted = frozenset(wanted) | {EXPIRES_IN, EXPIRES_AT}
-        self.service = browser.service or urlsplit(browser.url.source).hostname or ""
+        self._plain = plain
+        self.service = browser.called
         self.own_callback = browser.callback == "own"
 
     async def begin(self, errand: Errand) -> Departure:
@@ -58,7 +60,7 @@ class BrowserWay(SignsIn):
         kept = {**run.saved, VERIFIER: verifier}
         if self._door.skipped_for(run.variables) is not None:  # nobody is needed: the way leads straight back
             return Departure(f"{errand.redirect_uri}?{urlencode({'state': errand.state})}", kept)
-        return Departure(self._door.address(run.variables), kept)
+        return Departure(self._door.address(run.variables, plain=self._plain), kept)
 
     async def arrive(self, errand: Errand, kept: Mapping[str, Secret], parameters: Mapping[str, str]) -> Arrival:
         """Go on with what came back, and return what the steps make of it."""

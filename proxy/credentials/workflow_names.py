@@ -68,14 +68,16 @@ def check(
                 f"the url of step {step.name} is not https; "
                 "secrets would travel readable unless `allow_plain_http: true`"
             )
-    has_browser = bool(steps) and steps[-1].browser is not None
+    browser = steps[-1].browser if steps else None
+    has_browser = browser is not None
     if sum(step.browser is not None for step in every) > has_browser:
         raise ValueError("a step with a browser can only be the last of `steps`; what follows it is `on_callback`")
     if on_callback and not has_browser:
         raise ValueError("`on_callback` follows a step with a browser, and the last of `steps` is none")
-    if has_browser and STATE not in used_by(steps):
+    if has_browser and STATE not in used_by([step for step in steps if not (step.browser and step.browser.open)]):
+        where = "what an earlier step sends" if browser and browser.open else "the address of the browser"
         raise ValueError(
-            f"nothing would tell what somebody comes back from; put {{{{ {STATE} }}}} into the address of the browser, "
+            f"nothing would tell what somebody comes back from; put {{{{ {STATE} }}}} into {where}, "
             "so that it comes back as the parameter `state`"
         )
     if has_browser and (gone := sorted(used_by(refresh) & MADE - {*given} - brought_by(every))):
@@ -178,7 +180,10 @@ def unknown_in(
 def _undefined(word: str, steps: Sequence[StepSettings], known: set[str]) -> Iterator[tuple[Loc, str]]:
     for index, step in enumerate(steps):
         for name in sorted(step.request.names - known):
-            yield (word, index, "browser" if step.browser else "request", *_place(step.request, name)), name
+            if step.browser is not None:
+                yield (word, index, "browser", "open" if step.browser.open else "url"), name
+            else:
+                yield (word, index, "request", *_place(step.request, name)), name
         known |= step.extract.keys()
 
 

@@ -21,6 +21,7 @@ from proxy.credentials.condition import ConditionSettings, first_unmet
 from proxy.credentials.jar import Jar
 from proxy.credentials.reading import found_in
 from proxy.credentials.request import RequestSettings
+from proxy.credentials.sign_in import SignInError
 from proxy.credentials.unreadable import unreadable
 from proxy.extractors import AnyExtractor, make_extractor
 from proxy.extractors.base import BooleanError, ExtractError, FormatError, NotFoundError
@@ -30,6 +31,7 @@ LONGEST_VALUE: Final = 64 * 1024
 """Characters of a variable that a reply brings."""
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110 §9.2.1): sent again, they do no harm, whatever they carry."""
+_NOT_OPENED: Final = "The service sends people to an address that is not known here, so it was not opened."
 
 Conditions = Annotated[tuple[ConditionSettings, ...], Field(strict=False)]
 """Conditions that must all hold."""
@@ -151,9 +153,21 @@ class Step:
             raise TokenRequestError(Symptom.REQUEST, f"{self._subject}: {error}") from None
         return None if unmet is None else f"`when` asks whether {unmet}"
 
-    def address(self, variables: Mapping[str, Secret]) -> str:
-        """Return the address that it asks for. Raises TokenRequestError: this cannot be told."""
-        return self._request(variables, None).url
+    def address(self, variables: Mapping[str, Secret], *, plain: bool) -> str:
+        """Return the address that a person opens; `plain`: it may be one of http.
+
+        Raises:
+            TokenRequestError: it cannot be told.
+            SignInError: it may not be opened.
+        """
+        request, browser = self._request(variables, None), self.settings.browser
+        if browser is None or browser.open is None:
+            return request.url
+        try:
+            return browser.check_opened(variables[browser.open].reveal(), plain=plain)
+        except ValueError as error:
+            detail = f"{self._subject}: the address in {browser.open} may not be opened: {error}"
+            raise SignInError("misconfigured", _NOT_OPENED, detail=detail) from None
 
     async def take(self, variables: Mapping[str, Secret], *, kept: Collection[str], jar: Jar | None) -> Brought:
         """Send the request and return what its reply brings.

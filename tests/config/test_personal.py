@@ -125,6 +125,17 @@ def test_a_provider_that_cannot_be_told_from_another_one_at_the_same_address_is_
     assert "`issuer`" not in found["credentials", "three", "steps", 1, "browser"]
 
 
+def test_who_may_be_sent_to_several_hosts_is_told_from_another_one_too() -> None:
+    opened = in_steps(url=None, open="LINK", hosts=["one.example", "more.example"])
+    opened["steps"][0]["request"]["query"] = {"state": "{{ STATE }}"}
+    assert set(mixed(one=BY_ADDRESS, three=opened)) == {
+        ("credentials", "one"),
+        ("credentials", "three", "steps", 1, "browser"),
+    }
+    opened["steps"][1]["browser"]["hosts"] = ["one.example"]
+    assert mixed(one=BY_ADDRESS, three=opened) == {}
+
+
 @pytest.mark.parametrize(
     "credentials",
     [

@@ -15,6 +15,7 @@ from proxy.credentials.workflow import Workflow, WorkflowSettings
 from proxy.net.endpoint import Endpoint
 from tests.fakes.authorization_server import CLIENT, SECRET
 from tests.fakes.clock import FakeClock
+from tests.fakes.consent_server import KEY, ConsentServer
 from tests.fakes.sign_in_server import SignInServer
 
 ERRAND = Errand("the-state", "https://proxy.example/.countersign/callback")
@@ -170,6 +171,71 @@ async def test_where_nobody_is_needed_the_way_leads_straight_back(bench: Bench) 
     assert departure.address == f"{ERRAND.redirect_uri}?state=the-state"
 
 
+def by_link(server: ConsentServer, **more: Any) -> dict[str, Any]:
+    """Return a workflow that opens the address that a step's reply brings."""
+    link = {"key": KEY, "state": "{{ STATE }}", "back": "{{ REDIRECT_URI }}"}
+    bring = {"ACCESS_TOKEN": {"from": "json", "path": "token"}, "RENEWAL": {"from": "json", "path": "renewal"}}
+    return {
+        "kind": "workflow",
+        "steps": [
+            {
+                "name": "begin",
+                "request": {"url": f"{server.url}/link", "json": link},
+                "extract": {"LINK": {"from": "json", "path": "url"}},
+            },
+            {"name": "consent", "browser": {"open": "LINK", "hosts": [urlsplit(server.url).netloc]}},
+        ],
+        "on_callback": [
+            {
+                "name": "redeem",
+                "request": {"url": f"{server.url}/redeem", "json": {"key": KEY, "code": "{{ CODE }}"}},
+                "extract": bring,
+            }
+        ],
+        "allow_plain_http": True,
+        **more,
+    }
+
+
+async def test_the_whole_address_may_be_what_a_step_brought(bench: Bench) -> None:
+    async with ConsentServer() as server:
+        workflow = Workflow("old", WorkflowSettings.model_validate(by_link(server)), bench.endpoint, bench.clock)
+        assert workflow.sign_in is not None
+        departure = await workflow.sign_in.begin(ERRAND)
+        assert departure.address.startswith(f"{server.url}/consent/")
+        assert departure.address.endswith("?lang=en&x=%2Fy#top")
+        assert workflow.sign_in.service == "127.0.0.1"
+        assert workflow.brought == ("workflow", f"https://{urlsplit(server.url).netloc}")
+
+
+async def test_an_address_of_another_host_ends_the_sign_in_and_is_not_opened(bench: Bench) -> None:
+    async with ConsentServer() as server:
+        workflow = Workflow("old", WorkflowSettings.model_validate(by_link(server)), bench.endpoint, bench.clock)
+        assert workflow.sign_in is not None
+        for link, why in {
+            "http://evil.example/?s3cret": "evil.example is none of its `hosts`",
+            "http://127.0.0.1/?s3cret": "127.0.0.1 is none of its `hosts`",
+            f"{server.url}/\r\nX-S3cret: y": "not a whole address",
+        }.items():
+            server.link = link
+            with pytest.raises(SignInError, match="not known here, so it was not opened") as caught:
+                await workflow.sign_in.begin(ERRAND)
+            assert caught.value.reason == "misconfigured"
+            assert caught.value.detail.startswith("step consent: the address in LINK may not be opened: ")
+            assert why in caught.value.detail
+            assert "s3cret" not in caught.value.detail.lower()
+
+
+async def test_an_address_that_no_step_has_brought_is_missed(bench: Bench) -> None:
+    async with ConsentServer() as server:
+        given = by_link(server)
+        given["steps"][0] |= {"when": [{"variable": "LANG", "present": True}]}
+        workflow = Workflow("old", WorkflowSettings.model_validate(given), bench.endpoint, bench.clock)
+        assert workflow.sign_in is not None
+        with pytest.raises(FetchError, match="step consent: it needs the variable LINK"):
+            await workflow.sign_in.begin(ERRAND)
+
+
 async def test_a_step_that_fails_before_the_browser_sends_nobody_anywhere(bench: Bench) -> None:
     steps = bench.settings()["steps"]
     steps[0]["request"]["url"] = f"{bench.server.base}/nothing"
@@ -258,6 +324,7 @@ def test_what_a_sign_in_brought_stays_good_under_other_settings() -> None:
 BACK = {"url": "https://a.example/{{ REDIRECT_URI }}"}
 STEP = {"name": "one", "request": {"url": "https://a.example/"}}
 DOOR = {"name": "door", "browser": {"url": "https://a.example/?state={{ STATE }}"}}
+OPENED = {"name": "door", "browser": {"open": "LINK", "hosts": ["a.example"]}}
 
 
 @pytest.mark.parametrize(
@@ -274,6 +341,8 @@ DOOR = {"name": "door", "browser": {"url": "https://a.example/?state={{ STATE }}
         ({"steps": [{**DOOR, "extract": {"A": TOKEN}}]}, "has no reply"),
         ({"steps": [{"name": "door", "browser": {"url": "http://a.example/?s={{ STATE }}"}}]}, "not https"),
         ({"steps": [DOOR], "refresh": [{"name": "two", "request": BACK}]}, "REDIRECT_URI is known while somebody"),
+        ({"steps": [STEP, OPENED]}, "STATE }} into what an earlier step sends"),
+        ({"steps": [STEP, {"name": "door", "browser": {"open": "STATE", "hosts": ["a.example"]}}]}, "an earlier step"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given: dict[str, Any], message: str) -> None:
@@ -289,5 +358,10 @@ def test_a_variable_without_a_value_is_found_up_to_the_browser_and_not_beyond() 
     door = {"name": "door", "browser": {"url": "https://a.example/{{ WHAT }}?state={{ STATE }}"}}
     settings = WorkflowSettings.model_validate({"kind": "workflow", "steps": [door]})
     assert [loc for loc, _ in settings.flaws()] == [("steps", 0, "browser", "url")]
+    told = {**STEP, "request": {"url": "https://a.example/", "body": '{{ REDIRECT_URI + "?state=" + STATE }}'}}
+    settings = WorkflowSettings.model_validate({"kind": "workflow", "steps": [told, OPENED]})
+    assert [loc for loc, _ in settings.flaws()] == [("steps", 1, "browser", "open")]
+    told["extract"] = {"LINK": TOKEN}
+    assert not [*WorkflowSettings.model_validate({"kind": "workflow", "steps": [told, OPENED]}).flaws()]
     own = WorkflowSettings.model_validate({"kind": "workflow", "steps": [door], "per_user": True})
     assert own.user_variables == {"WHAT", "ACCESS_TOKEN"}
