@@ -498,6 +498,8 @@ async def test_fifty_replicas_without_a_token_cause_one_fetch(room: TokenRoom) -
 
 
 async def test_metrics_follow_the_token(room: TokenRoom) -> None:
+    assert "countersign_token_generation{" not in room.metrics.render("")[0].decode(), "nobody watches it yet"
+    room.source.watch()
     page = room.metrics.render("")[0].decode()
     assert 'countersign_token_generation{credential="billing"} 0.0' in page
     assert "countersign_token_expires_at_seconds{" not in page

@@ -47,9 +47,8 @@ def test_a_credential_is_of_the_kind_that_its_settings_name(workshop: Workshop) 
 
 
 async def test_a_source_has_the_record_the_identity_and_the_numbers_that_it_is_given(workshop: Workshop) -> None:
-    counts = workshop.metrics.credential("billing").part()
-    source = workshop.source(workshop.credential("billing", settings()), "token/billing/key", "identity", counts)
+    source = workshop.source(workshop.credential("billing", settings()), "token/billing/key", "identity")
     assert (source.name, source.identity) == ("billing", "identity")
     assert source._account.key == "token/billing/key"
-    assert source._metrics is counts
+    assert source._metrics is workshop.metrics.credential("billing")
     assert source.current() is None
