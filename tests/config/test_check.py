@@ -206,7 +206,11 @@ def test_a_store_with_keys_is_in_order(problems: Problems, keys: tuple[str, ...]
     assert problems(sealed(*keys), environ={"STRIPE_KEY": "x", "KEY": SUCCESSOR}) == []
 
 
-@pytest.mark.parametrize("bad", ["correct-horse", "${env:KEY}", "0123456789abcdef" * 4, '""', OLD[:-4]])
+@pytest.mark.parametrize(
+    "bad",
+    ["correct-horse", "${env:KEY}", "0123456789abcdef" * 4, '""', OLD[:-4]],
+    ids=["a word", "an environment variable", "hexadecimal digits", "nothing", "a part of one"],
+)
 def test_a_key_that_is_none_is_refused_at_its_place_and_not_shown(problems: Problems, bad: str) -> None:
     (problem,) = problems(sealed(OLD, bad), environ={"STRIPE_KEY": "x", "KEY": "correct-horse"})
     assert problem.startswith(f"{FIRST_KEY + 1}:5: seal.keys[1]: a sealing key is 32 random bytes")

@@ -191,7 +191,7 @@ BAD_KEYS = (
 )
 
 
-@pytest.mark.parametrize("text", BAD_KEYS)
+@pytest.mark.parametrize("text", BAD_KEYS, ids=itertools.count())
 def test_what_is_no_key_is_refused_with_what_one_looks_like_and_is_not_repeated(text: str) -> None:
     for refuse in (lambda: Seal([NEW, Secret(text)]), lambda: SealSettings.model_validate({"keys": [text]})):
         with pytest.raises(ValueError, match="32 random bytes in base64, 44 characters on one line") as refused:

@@ -1,5 +1,6 @@
 """Keys are read from any usual form, held to their algorithm, and never shown."""
 
+import itertools
 import json
 from typing import Any
 
@@ -89,6 +90,7 @@ def public_jwk(sort: str) -> str:
         (keys.pem("rsa1024"), None, "the key has 1024 bits; RSA keys need 2048"),
         (keys.pem("secp256k1"), None, "no algorithm is for the curve secp256k1"),
     ],
+    ids=itertools.count(),
 )
 def test_what_is_no_key_for_it_is_refused_and_not_shown(text: str, algorithm: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:

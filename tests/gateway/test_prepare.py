@@ -241,7 +241,11 @@ def test_a_request_says_which_way_it_came() -> None:
     assert prepared(head).one("via") == b"1.0 first, 1.1 second, " + VIA
 
 
-@pytest.mark.parametrize("given", [VIA, b"1.0 first, " + VIA, b"1.1 " + PSEUDONYM.encode() + b" (comment)"])
+@pytest.mark.parametrize(
+    "given",
+    [VIA, b"1.0 first, " + VIA, b"1.1 " + PSEUDONYM.encode() + b" (comment)"],
+    ids=["alone", "behind another", "with a comment"],
+)
 def test_a_request_that_was_here_before_is_refused(given: bytes) -> None:
     with pytest.raises(RequestInvalidError, match="been here before"):
         prepared(head_of((b"X-A", b"1"), (b"Via", b"1.1 other"), (b"Via", given)))
