@@ -174,7 +174,7 @@ class App:
         """Return who users are; the keys of issuers that did not change need not be fetched again."""
         if config.users is None or (self.graph.people is not None and self.graph.people.settings == config.users):
             return None if config.users is None else self.graph.people
-        people = People(config.users, self.registry, self.endpoint, self.runtime)
+        people = People(config.users, self.registry, self.endpoint, self.runtime, self.pushes.doubts)
         people.let_push(self.pushes)
         people.let_sign_in(self.sign_ins)
         if config.users.mail is not None:

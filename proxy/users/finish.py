@@ -16,9 +16,8 @@ from proxy.core.errors import (
 )
 from proxy.credentials.sign_in import SignInError
 from proxy.stores.base import StoreError
-from proxy.users.identity import Identifier
 from proxy.users.portal import Answer, Call, Entry, told
-from proxy.users.proof import claim_in
+from proxy.users.proof import Prove
 from proxy.users.returns import PARAMETER, Return, ReturnError
 from proxy.users.sign_ins import SignIns
 
@@ -26,13 +25,13 @@ SIGN_INS: Final = "sign-ins"
 CODE: Final = "code"
 
 
-def finish_entry(sign_ins: SignIns, identifier: Identifier) -> Entry:
+def finish_entry(sign_ins: SignIns, prove: Prove) -> Entry:
     """Return what the portal serves."""
 
     async def finish(call: Call) -> Answer:
         document = call.json()
-        user = await identifier.find(claim_in(document, CODE), believed=False)
-        work = _finish(sign_ins, _code(document), user)
+        user = await prove(document, CODE)
+        work = _finish(sign_ins, _code(document), user.id)
         return await sign_ins.runtime.see_through(work, name="finish a sign-in", expected=(ProxyError,))
 
     return Entry("POST", SIGN_INS, finish, cross_origin=True)

@@ -8,21 +8,20 @@ from typing import Final
 from proxy.core.errors import DependencyUnavailableError
 from proxy.stores.base import StoreError
 from proxy.users.browser import forgetting
-from proxy.users.identity import Identifier
 from proxy.users.portal import Answer, Call, Entry, told
-from proxy.users.proof import claim_in
+from proxy.users.proof import Prove
 from proxy.users.sign_ins import REVOKED, SignIns
 
 LOGOUT: Final = "logout/"
 
 
-def logout_entry(sign_ins: SignIns, identifier: Identifier) -> Entry:
+def logout_entry(sign_ins: SignIns, prove: Prove) -> Entry:
     """Return what the portal serves."""
 
     async def sign_out(call: Call) -> Answer:
-        user = await identifier.find(claim_in(call.json()), believed=False)
+        user = await prove(call.json())
         try:
-            outcome = await sign_ins.end(call.rest, user)
+            outcome = await sign_ins.end(call.rest, user.id)
         except StoreError:
             raise DependencyUnavailableError(
                 "the store cannot be reached now; repeat the call", retry_after=1

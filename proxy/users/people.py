@@ -1,7 +1,7 @@
 """All that one configuration knows of users: how they prove who they are, what is known of them, what they see."""
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from proxy.core.errors import LoginRequiredError, UserUnprovenError
 from proxy.core.message import RequestHead
@@ -13,12 +13,14 @@ from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
 from proxy.users.callback import Callback
 from proxy.users.counter import Counter
+from proxy.users.doubts import Doubts
 from proxy.users.finish import finish_entry
 from proxy.users.identity import Claim, Identifier, claimed
 from proxy.users.login import Login
 from proxy.users.logout import logout_entry
 from proxy.users.mail import MailSettings
 from proxy.users.portal import Portal
+from proxy.users.proof import claim_in
 from proxy.users.push import Pushes
 from proxy.users.push_call import push_entry
 from proxy.users.registry import Registry
@@ -29,15 +31,19 @@ from proxy.users.verification import Verifications
 from proxy.users.verify import Verify
 
 VIA: Final = "request"
+BROWSER: Final = "browser"
 
 
 class People:
     """The users of one configuration; the registry outlives it."""
 
-    def __init__(self, settings: UsersSettings, registry: Registry, endpoint: Endpoint, runtime: Runtime) -> None:
+    def __init__(
+        self, settings: UsersSettings, registry: Registry, endpoint: Endpoint, runtime: Runtime, doubts: Doubts
+    ) -> None:
         self.settings = settings
         self.registry = registry
         self.identifier = Identifier(settings, endpoint, runtime)
+        self._doubts = doubts
         self.portal = Portal((), settings.own_origin, settings.origins)
         self.pushes: Pushes | None = None
         self.sign_ins: SignIns | None = None
@@ -57,15 +63,14 @@ class People:
         try:
             user = self.identifier.known(claim, believed=principal.acts_for_any)
         except UserUnprovenError as error:
-            if self.pushes is not None:
-                self.pushes.doubts.tell(claim.user, self.registry.pseudonym, error, via=VIA)
+            self._doubts.tell(claim.user, self.registry.pseudonym, error, via=VIA)
             raise
         return None if user is None else self.registry.person(user)
 
     async def find(self, head: RequestHead, principal: Principal) -> Person:
         """Do the same, and wait for what has to be asked. Raises the same, or DependencyUnavailableError."""
         claim = claimed(head)
-        with self._told(claim):
+        with self._doubts.of_user(claim.user, self.registry.pseudonym, via=VIA):
             return self.registry.person(await self.identifier.find(claim, believed=principal.acts_for_any))
 
     async def proven(self, head: RequestHead) -> str | None:
@@ -75,19 +80,26 @@ class People:
             UserUnprovenError: it names somebody, and does not prove it.
         """
         claim = claimed(head)
-        with self._told(claim):
+        with self._doubts.of_user(claim.user, self.registry.pseudonym, via=VIA):
             return None if claim == Claim() else await self.identifier.find(claim, believed=False)
 
-    def _told(self, claim: Claim) -> AbstractContextManager[None]:
-        """Have operators told of a proof that is refused."""
-        if self.pushes is None:
-            return nullcontext()
-        return self.pushes.doubts.of_user(claim.user, self.registry.pseudonym, via=VIA)
+    async def named_in(self, document: Mapping[str, Any], *others: str) -> Person:
+        """Return the user whom the body of a browser's call names and proves. `others`: what else it may say.
+
+        Raises:
+            RequestInvalidError: it says something else.
+            UserRequiredError: it names nobody.
+            UserUnprovenError: it names somebody, and does not prove it.
+            DependencyUnavailableError: nobody can tell now.
+        """
+        claim = claim_in(document, *others)
+        with self._doubts.of_user(claim.user, self.registry.pseudonym, via=BROWSER):
+            return self.registry.person(await self.identifier.find(claim, believed=False))
 
     def let_push(self, pushes: Pushes) -> None:
         """Have users' tokens taken there."""
         self.pushes = pushes
-        self.portal.add(push_entry(pushes, self.identifier, self.registry.person), *script_entries())
+        self.portal.add(push_entry(pushes, self.named_in), *script_entries())
 
     def let_sign_in(self, sign_ins: SignIns) -> None:
         """Have users sign in at providers, if browsers know where we are."""
@@ -95,7 +107,7 @@ class People:
         if self.settings.public_url is not None:
             self.login = Login(self.settings, sign_ins)
             self.portal.add(*self.login.entries(), *Callback(self.settings, sign_ins).entries())
-        self.portal.add(logout_entry(sign_ins, self.identifier), finish_entry(sign_ins, self.identifier))
+        self.portal.add(logout_entry(sign_ins, self.named_in), finish_entry(sign_ins, self.named_in))
 
     def invite(self, error: LoginRequiredError, person: Person | None) -> None:
         """Put a link into what the user's request is told, with which they can sign in."""

@@ -3,13 +3,21 @@
 A proof does not travel in headers or cookies, so that a page of a foreign origin has nothing to borrow.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final, Protocol
 
 from proxy.core.errors import RequestInvalidError, UserRequiredError
+from proxy.core.person import Person
 from proxy.users.identity import Claim
 
 FIELDS: Final = ("user_id", "user_hash", "user_jwt")
+
+
+class Prove(Protocol):
+    """Returns the user whom the body of a call names and proves; `others` is what it may say besides."""
+
+    def __call__(self, document: Mapping[str, Any], *others: str) -> Awaitable[Person]:
+        """May raise ProxyError."""
 
 
 def claim_in(document: Mapping[str, Any], *others: str) -> Claim:

@@ -9,7 +9,6 @@ Theory. What counts then is told: to plant tokens and to record that is a task o
 caller's connection.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -81,7 +80,7 @@ class Pushes:
         except UserTokenRefusedError as error:
             self._tell_refused(error, person, via)
             raise
-        await self._carry_out(self._planted(good, person, via))
+        await self._see_through(self._planted(good, person, via))
         return {name: Pushed(token.value.fingerprint(), token.expires_at) for name, (_, token, _) in good.items()}
 
     async def take_back(self, person: Person, names: tuple[str, ...], *, via: str) -> None:
@@ -91,7 +90,7 @@ class Pushes:
             DependencyUnavailableError: the fleet does not know of it; the same call may be repeated.
         """
         sources = {name: await self._source(name, person) for name in names}
-        await self._carry_out(self._taken_back(sources, person, via))
+        await self._see_through(self._taken_back(sources, person, via))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,23 +114,21 @@ class Pushes:
         check(in_use)
         return _Good(source, token, check)
 
-    async def _carry_out(self, work: Coroutine[Any, Any, ProxyError | None]) -> None:
-        """Do that to its end, and tell of it, whether or not the caller waits for it. Raises what it returns."""
-        task = self._runtime.spawn(work, name="do what was ordered about a user's tokens", lands=True)
-        if (error := await asyncio.shield(task)) is not None:
-            raise error
+    async def _see_through(self, work: Coroutine[Any, Any, None]) -> None:
+        name = "do what was ordered about a user's tokens"
+        await self._runtime.see_through(work, name=name, expected=(ProxyError,))
 
-    async def _planted(self, good: Mapping[str, "_Good"], person: Person, via: str) -> ProxyError | None:
+    async def _planted(self, good: Mapping[str, "_Good"], person: Person, via: str) -> None:
         for name, (source, token, check) in good.items():
             if token is source.token:
                 continue
             try:
                 await source.plant(token, check)
             except StoreError:
-                return _store_away()
+                raise _store_away() from None
             except UserTokenRefusedError as error:  # a newer one was pushed at the same time
                 self._tell_refused(error, person, via)
-                return error
+                raise
             self._events.record(
                 "info",
                 EventName.USER_TOKEN_PUSHED,
@@ -140,7 +137,6 @@ class Pushes:
                 fingerprint=token.value.fingerprint(),
                 via=via,
             )
-        return None
 
     def _tell_refused(self, error: UserTokenRefusedError, person: Person, via: str) -> None:
         self._events.record(
@@ -152,18 +148,15 @@ class Pushes:
             via=via,
         )
 
-    async def _taken_back(
-        self, sources: Mapping[str, Source], person: Person, via: str
-    ) -> DependencyUnavailableError | None:
+    async def _taken_back(self, sources: Mapping[str, Source], person: Person, via: str) -> None:
         for name, source in sources.items():
             try:
                 await source.revoke()
             except StoreError:
-                return _store_away()
+                raise _store_away() from None
             self._events.record(
                 "info", EventName.USER_TOKEN_TAKEN_BACK, credential=name, user=person.pseudonym, via=via
             )
-        return None
 
     async def _source(self, name: str, person: Person) -> Source:
         pool = self._sources().pools.get(name)

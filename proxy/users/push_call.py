@@ -4,14 +4,12 @@ Its body names the user, proves it, and brings the tokens; the proof does not tr
 page of a foreign origin has nothing to borrow. What it answers says of each token which one it is and when it ends.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from proxy.core.person import Person
-from proxy.users.identity import Identifier
 from proxy.users.portal import Answer, Call, Entry, told
-from proxy.users.proof import claim_in
+from proxy.users.proof import Prove
 from proxy.users.push import Pushed, Pushes
 
 PATH: Final = "user-tokens"
@@ -19,14 +17,12 @@ TOKENS: Final = "auth_tokens"
 VIA: Final = "browser"
 
 
-def push_entry(pushes: Pushes, identifier: Identifier, person: Callable[[str], Person]) -> Entry:
+def push_entry(pushes: Pushes, prove: Prove) -> Entry:
     """Return what the portal serves."""
 
     async def push(call: Call) -> Answer:
         document = call.json()
-        claim = claim_in(document, TOKENS)
-        with pushes.doubts.of_user(claim.user, lambda named: person(named).pseudonym, via=VIA):
-            user = person(await identifier.find(claim, believed=False))
+        user = await prove(document, TOKENS)
         return told({TOKENS: shown(await pushes.take(user, document.get(TOKENS, {}), via=VIA))})
 
     return Entry("POST", PATH, push, cross_origin=True)

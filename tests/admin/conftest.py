@@ -69,8 +69,9 @@ class Process:
             {"crm": build_pool("crm", crm, "identity", workshop, 10)},
         )
         documents = Documents(room.store, SEAL)
-        people = People(UsersSettings(), Registry(documents, b"key"), self.endpoint, room.runtime)
-        people.let_push(Pushes(lambda: self.sources, self.endpoint, room.runtime, room.events))
+        pushes = Pushes(lambda: self.sources, self.endpoint, room.runtime, room.events)
+        people = People(UsersSettings(), Registry(documents, b"key"), self.endpoint, room.runtime, pushes.doubts)
+        people.let_push(pushes)
         room.store.listen(Changes(lambda: self.sources).hear)
         self.graph: Graph = build_graph(
             {

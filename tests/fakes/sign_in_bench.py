@@ -23,6 +23,7 @@ from proxy.telemetry.metrics import Metrics
 from proxy.tokens.sources import NO_SOURCES, Sources, build_sources
 from proxy.tokens.vault import Vault
 from proxy.tokens.workshop import Workshop
+from proxy.users.doubts import Doubts
 from proxy.users.people import People
 from proxy.users.portal import Answer, Call
 from proxy.users.registry import Registry
@@ -104,7 +105,7 @@ class SignInBench:
         self.sign_ins = sign_ins(lambda: self.sources, self.registry, self.documents, self.seal, self.workshop)
         told = {"identity_secret": USERS_SECRET, "public_url": OWN, "origins": [APP], **self._users}
         settings = UsersSettings.model_validate(told)
-        self.people = People(settings, self.registry, self.endpoint, self.runtime)
+        self.people = People(settings, self.registry, self.endpoint, self.runtime, Doubts(self.events, self.clock))
         self.people.let_sign_in(self.sign_ins)
         return self
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from proxy.net.endpoint import Endpoint
 from proxy.stores.documents import Documents
 from proxy.stores.memory import Memory, MemorySettings
+from proxy.users.doubts import Doubts
 from proxy.users.people import People
 from proxy.users.portal import LONGEST_BODY, Answer, Call, Entry, Portal, told
 from proxy.users.registry import Registry
@@ -37,7 +38,7 @@ PORTAL = Portal(
 
 def with_portal(room: GatewayRoom) -> None:
     registry = Registry(Documents(Memory(MemorySettings(), room.runtime), SEAL), b"key")
-    people = People(UsersSettings(), registry, Endpoint(room.clock), room.runtime)
+    people = People(UsersSettings(), registry, Endpoint(room.clock), room.runtime, Doubts(room.events, room.clock))
     people.portal = PORTAL
     room.graph = room.pipeline.graph = replace(room.graph, people=people)
 

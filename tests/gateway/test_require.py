@@ -11,6 +11,7 @@ from proxy.core.person import Person
 from proxy.gateway.require import EmailOtpSettings, Requirement, require
 from proxy.gateway.settings import RouteSettings
 from proxy.net.endpoint import Endpoint
+from proxy.users.doubts import Doubts
 from proxy.users.handles import Handle
 from proxy.users.people import People
 from tests.fakes.code_room import CodeRoom
@@ -23,7 +24,7 @@ async def room() -> AsyncIterator[CodeRoom]:
 
 
 def people_of(room: CodeRoom) -> People:
-    people = People(room.settings, room.registry, Endpoint(room.clock), room.runtime)
+    people = People(room.settings, room.registry, Endpoint(room.clock), room.runtime, Doubts(room.events, room.clock))
     people.verify = room.verify
     return people
 

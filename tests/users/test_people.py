@@ -13,6 +13,8 @@ from proxy.net.endpoint import Endpoint
 from proxy.net.runtime import Runtime
 from proxy.stores.documents import Documents
 from proxy.stores.memory import Memory, MemorySettings
+from proxy.telemetry.events import EventLog
+from proxy.users.doubts import Doubts
 from proxy.users.identity import user_hash
 from proxy.users.people import People
 from proxy.users.portal import Call
@@ -35,7 +37,7 @@ async def people() -> AsyncIterator[People]:
     registry = Registry(Documents(Memory(MemorySettings(), runtime), Seal.of_this_process()), b"key")
     settings = UsersSettings.model_validate({"identity_secret": SECRET})
     endpoint = Endpoint(clock)
-    yield People(settings, registry, endpoint, runtime)
+    yield People(settings, registry, endpoint, runtime, Doubts(EventLog(clock), clock))
     await runtime.close()
     await endpoint.close()
 

@@ -10,7 +10,8 @@ from proxy.core.errors import ProxyError, UserTokenRefusedError, UserUnprovenErr
 from proxy.core.seal import Seal
 from proxy.core.secret import Secret
 from proxy.stores.documents import Documents
-from proxy.users.identity import Identifier, user_hash
+from proxy.users.identity import user_hash
+from proxy.users.people import People
 from proxy.users.portal import Answer, Call, Portal
 from proxy.users.push_call import push_entry
 from proxy.users.registry import Registry
@@ -28,8 +29,8 @@ class Page:
     def __init__(self, replica: PushRoom) -> None:
         settings = UsersSettings.model_validate({"identity_secret": SECRET})
         self.registry = Registry(Documents(replica.store, Seal.of_this_process()), b"key")
-        identifier = Identifier(settings, replica.endpoint, replica.runtime)
-        self.portal = Portal((push_entry(replica.pushes, identifier, self.registry.person),), "", (APP,))
+        people = People(settings, self.registry, replica.endpoint, replica.runtime, replica.pushes.doubts)
+        self.portal = Portal((push_entry(replica.pushes, people.named_in),), "", (APP,))
 
     async def push(self, document: Any, *, origin: str = APP, content_type: str = "application/json") -> Answer:
         headers = (("Content-Type", content_type), ("Origin", origin))
