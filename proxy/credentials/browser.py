@@ -109,9 +109,7 @@ class BrowserSettings(Settings):
                 + (", not both" if self.url else "")
             )
         if self.open and not self.hosts:
-            raise ValueError(
-                "`open` lets a reply say where people go: name the hosts that may be opened, under `hosts`"
-            )
+            raise ValueError("`open` lets a reply say where people go; name under `hosts` what may be opened")
         if self.hosts and not self.open:
             raise ValueError("`hosts` go with `open`; the host of a `url` stands in it, so take them out")
         return self

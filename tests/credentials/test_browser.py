@@ -20,7 +20,8 @@ def test_it_is_asked_for_as_a_browser_does() -> None:
     assert settings.as_request.names == {"STATE"}
     assert settings.as_request.names <= MADE
     assert (settings.callback, settings.service, settings.called) == ("shared", "", "login.example")
-    assert (settings.place, settings.origins) == ("https://login.example/start", {"https://login.example"})
+    assert settings.place == "https://login.example/start"
+    assert settings.origins == {"https://login.example"}
 
 
 @pytest.mark.parametrize("url", ["https://{{ HOST }}/start", "javascript:alert(1)", "/start", "https://a.example/#x"])
@@ -110,8 +111,8 @@ def test_http_is_opened_where_it_may_be_and_only_by_a_port_of_its_own() -> None:
     [
         ({}, "either a `url`, or `open`"),
         ({"url": "https://a.example/", "open": "LINK", "hosts": ["a.example"]}, "not both"),
-        ({"open": "LINK"}, "name under `hosts` which may be opened"),
-        ({"open": "LINK", "hosts": []}, "name under `hosts` which may be opened"),
+        ({"open": "LINK"}, "name under `hosts` what may be opened"),
+        ({"open": "LINK", "hosts": []}, "name under `hosts` what may be opened"),
         ({"url": "https://a.example/", "hosts": ["a.example"]}, "so take them out"),
         ({"open": "{{ LINK }}", "hosts": ["a.example"]}, "pattern"),
         ({"open": "LINK", "hosts": ["https://a.example"]}, "a host is a name such as"),
