@@ -1,6 +1,8 @@
 """Anybody on this machine: no proof is asked."""
 
-from typing import Final, Literal
+from typing import Final, Literal, Self
+
+from pydantic import model_validator
 
 from proxy.callers.base import Caller, CallerSettings
 from proxy.core.message import RequestHead
@@ -18,6 +20,12 @@ class AnonymousSettings(CallerSettings):
     """No proof is asked."""
     allow_remote: bool = False
     """Let callers from other machines in as well."""
+
+    @model_validator(mode="after")
+    def _is_nobody_in_particular(self) -> Self:
+        if self.allow_remote and self.acts_for is not None:
+            raise ValueError("whoever reaches the proxy could be any user; keep `acts_for` for callers with a proof")
+        return self
 
 
 class Anonymous(Caller):

@@ -17,6 +17,8 @@ from proxy.core.token import Token
 from proxy.credentials.base import Credential, CredentialSettings
 from proxy.net.endpoint import Endpoint
 
+LONGEST: Final = 10 * 365 * 86_400.0
+"""Seconds. What is to last longer may be given no date that can be written."""
 REMEDY: Final = "push one to /.countersign/user-tokens"
 
 
@@ -36,7 +38,7 @@ class VerifySettings(Settings):
     """How it may be signed, if there is a `jwks_url`."""
     subject: Literal["user", "any"] = "user"
     """user: what a JWT says in `sub` must be the user's id. any: their ids at the API are other ones."""
-    max_lifetime: Annotated[Duration, Field(gt=0)] | None = None
+    max_lifetime: Annotated[Duration, Field(gt=0, le=LONGEST)] | None = None
     """For how long it is used at most, from when it was pushed; needed for a JWT without `exp`. An opaque one is used
     for so long, and by default until the API refuses it."""
 

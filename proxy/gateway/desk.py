@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from proxy.core.errors import RequestInvalidError, RequestTooLargeError, RouteNotFoundError
+from proxy.core.errors import DrainingError, RequestInvalidError, RequestTooLargeError, RouteNotFoundError
 from proxy.core.message import RequestHead
 from proxy.gateway.inbound import Inbound
 from proxy.gateway.refuse import STATUS_LINES
@@ -19,16 +19,28 @@ PATIENCE: Final = 10.0
 
 
 async def serve(
-    people: People | None, inbound: Inbound, head: RequestHead, identifier: str, is_draining: Callable[[], bool]
+    people: People | None,
+    inbound: Inbound,
+    head: RequestHead,
+    identifier: str,
+    *,
+    is_draining: Callable[[], bool],
+    refusing: bool,
 ) -> int:
-    """Answer the call, and return the status. `is_draining` tells whether the answer ends its connection.
+    """Answer the call, and return the status.
+
+    `is_draining` tells whether the answer ends its connection; `refusing`: the time for new calls is over.
 
     Raises:
         ProxyError: it is refused.
     """
     if people is None:
         raise RouteNotFoundError("there are no users here: see `users` in the configuration")
-    answer = await people.portal.answer(Call(head, body=await _body(inbound)))
+    with people.portal.readable(head):
+        if refusing:
+            raise DrainingError(retry_after=1.0)
+        body = await _body(inbound)
+    answer = await people.portal.answer(Call(head, body=body))
     inbound.keep_alive = inbound.keep_alive and inbound.body_is_here and not is_draining()
     inbound.answered = True
     inbound.write(_written(answer, identifier, with_body=head.method != "HEAD", keep_alive=inbound.keep_alive))

@@ -128,9 +128,10 @@ class Pipeline:
 
     async def _call(self, graph: Graph, inbound: Inbound, head: RequestHead, trace: Trace) -> None:
         """Let the portal answer a browser's call."""
-        if self.refusing:
-            raise DrainingError(retry_after=1.0)
-        trace.refused(await desk.serve(graph.people, inbound, head, trace.identifier, lambda: self.draining))
+        status = await desk.serve(
+            graph.people, inbound, head, trace.identifier, is_draining=lambda: self.draining, refusing=self.refusing
+        )
+        trace.refused(status)
 
     def _answer_here(self, inbound: Inbound, trace: Trace) -> None:
         """Be the last hop of an OPTIONS request that asks for that (RFC 9110 §7.6.2)."""

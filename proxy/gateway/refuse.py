@@ -3,6 +3,7 @@
 RFC 9457 (problem details) and RFC 9209 (Proxy-Status): a caller can tell our 401 from the upstream's.
 """
 
+import json
 import math
 from http import HTTPStatus
 from typing import Final
@@ -31,7 +32,10 @@ def problem(error: ProxyError, identifier: str) -> bytes:
         document["detail"] = error.detail
     if identifier:
         document["instance"] = identifier
-    return orjson.dumps(document | error.members)
+    try:
+        return orjson.dumps(document | error.members)
+    except orjson.JSONEncodeError:  # half of a surrogate pair stands in it, which came from outside
+        return json.dumps(document | error.members).encode("ascii")
 
 
 def refusal(error: ProxyError, identifier: str, *, keep_alive: bool, with_body: bool = True) -> bytes:

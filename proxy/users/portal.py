@@ -6,7 +6,8 @@ configured origins alone (the Fetch standard's CORS protocol), and never with co
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -138,17 +139,26 @@ class Portal:
         Raises:
             ProxyError: it is refused; the error carries the headers that a page needs in order to read it.
         """
-        path = call.head.path.removeprefix(PREFIX)
-        there = [entry for entry in self._entries if entry.takes(path)]
-        allowed = self._shared(call, there)
-        try:
-            answer = await self._handle(call, path, there)
-        except ProxyError as error:
-            error.headers = {**SAFE, **error.headers, **allowed}
-            raise
-        return Answer(answer.status, answer.body, {**SAFE, **allowed, **answer.headers}, answer.cookies)
+        with self.readable(call.head) as headers:
+            answer = await self._handle(call)
+        return Answer(answer.status, answer.body, {**headers, **answer.headers}, answer.cookies)
 
-    async def _handle(self, call: Call, path: str, there: list[Entry]) -> Answer:
+    @contextmanager
+    def readable(self, head: RequestHead) -> Iterator[Mapping[str, str]]:
+        """Let the page that makes this call read why it is refused. Yields the headers that every answer to it has."""
+        headers = {**SAFE, **self._shared(head)}
+        try:
+            yield headers
+        except ProxyError as error:
+            error.headers = {**headers, **error.headers}
+            raise
+
+    def _there(self, head: RequestHead) -> list[Entry]:
+        path = head.path.removeprefix(PREFIX)
+        return [entry for entry in self._entries if entry.takes(path)]
+
+    async def _handle(self, call: Call) -> Answer:
+        path, there = call.head.path.removeprefix(PREFIX), self._there(call.head)
         method = "GET" if call.head.method == "HEAD" else call.head.method
         if method == "OPTIONS" and any(entry.cross_origin for entry in there):
             return _preflight(there)
@@ -173,10 +183,10 @@ class Portal:
         if not entry.cross_origin or origin not in self._origins:
             raise RequestInvalidError("pages of this origin may not call this; see `users.origins`")
 
-    def _shared(self, call: Call, there: list[Entry]) -> dict[str, str]:
-        if not any(entry.cross_origin for entry in there):
+    def _shared(self, head: RequestHead) -> dict[str, str]:
+        if not any(entry.cross_origin for entry in self._there(head)):
             return {}
-        origin = call.head.fields.get("Origin")
+        origin = head.fields.get("Origin")
         return {"Vary": "Origin"} | (
             {"Access-Control-Allow-Origin": origin, **_READABLE} if origin in self._origins else {}
         )

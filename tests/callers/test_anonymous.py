@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 import pytest
+from pydantic import ValidationError
 
 from proxy.core.message import RequestHead
 from tests.compliance.callers import CallerCompliance
@@ -30,3 +31,8 @@ class TestAnonymous(CallerCompliance):
     def test_what_a_caller_says_of_its_address_is_not_believed(self) -> None:
         claims = (("X-Forwarded-For", "127.0.0.1"), ("Forwarded", "for=127.0.0.1"), ("Host", "localhost"))
         assert self.made().authenticate(head_of(headers=claims, host="localhost", peer="192.0.2.7")) is None
+
+    def test_who_could_be_anybody_from_anywhere_is_not_every_user(self) -> None:
+        with pytest.raises(ValidationError, match="could be any user"):
+            self.made(allow_remote=True, acts_for="any")
+        assert self.made(acts_for="any").authenticate(self.proven()) is not None

@@ -3,6 +3,9 @@
 import asyncio
 import json
 from dataclasses import replace
+from typing import Final
+
+import pytest
 
 from proxy.net.endpoint import Endpoint
 from proxy.stores.documents import Documents
@@ -15,6 +18,8 @@ from proxy.users.settings import UsersSettings
 from tests.fakes.gateway_room import GatewayRoom, gateway
 from tests.fakes.raw_client import RawClient
 from tests.fakes.token_room import SEAL
+
+APP: Final = "https://app.example"
 
 
 async def echo(call: Call) -> Answer:
@@ -36,10 +41,10 @@ PORTAL = Portal(
 )
 
 
-def with_portal(room: GatewayRoom) -> None:
+def with_portal(room: GatewayRoom, portal: Portal = PORTAL) -> None:
     registry = Registry(Documents(Memory(MemorySettings(), room.runtime), SEAL), b"key")
     people = People(UsersSettings(), registry, Endpoint(room.clock), room.runtime, Doubts(room.events, room.clock))
-    people.portal = PORTAL
+    people.portal = portal
     room.graph = room.pipeline.graph = replace(room.graph, people=people)
 
 
@@ -136,3 +141,13 @@ async def test_a_mistake_of_a_handler_is_answered_without_its_words() -> None:
         answer = await browser.answer()
         assert answer.status == 500
         assert room.lines.seen[-1]["status"] == 500
+
+
+@pytest.mark.parametrize(("draining", "size", "status"), [(True, 1, 503), (False, LONGEST_BODY + 1, 413)])
+async def test_a_page_can_read_why_it_is_refused_at_the_door(draining: bool, size: int, status: int) -> None:
+    async with gateway() as (room, _), RawClient(room.port) as browser:
+        with_portal(room, Portal((Entry("POST", "say", echo, cross_origin=True),), "", (APP,)))
+        room.pipeline.refusing = draining
+        await browser.send(request("POST", "say", b"x" * size, f"Origin: {APP}"))
+        answer = await browser.answer()
+        assert (answer.status, answer.header("Access-Control-Allow-Origin")) == (status, APP.encode())

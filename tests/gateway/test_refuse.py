@@ -123,6 +123,12 @@ def test_details_beyond_ascii_are_utf_8() -> None:
     assert answer.headers["content-length"] == str(len(answer.body))
 
 
+def test_half_a_character_from_outside_does_not_keep_a_refusal_from_being_told() -> None:
+    answer = refusal(RequestInvalidError("\ud800 is not known", name="\udfff"), "id", keep_alive=True)
+    document = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (document["detail"], document["name"]) == ("\ud800 is not known", "\udfff")
+
+
 def test_a_detail_cannot_leave_the_document() -> None:
     answer = read(refusal(RouteNotFoundError('a"}\r\n\r\nHTTP/1.1 200 OK'), "", keep_alive=True))
     assert b"\r\n" not in answer.body
