@@ -17,6 +17,7 @@ from proxy.core.origin import parse_upstream
 from proxy.core.principal import Principal
 from proxy.core.route import RouteTable
 from proxy.core.secret import MASK, Secret, scrub
+from proxy.core.settings import spell_duration
 from proxy.core.tailored import Tailored
 from proxy.core.token import Token
 from proxy.credentials.base import CredentialSettings
@@ -55,7 +56,9 @@ class Explanation:
     """Who sent it."""
     credentials: tuple[str, ...] = ()
     user: str | None = None
-    """Whose own tokens are among them."""
+    """For whom the request is, if whoever that is matters."""
+    requires: tuple[str, ...] = ()
+    """What that user must have shown lately."""
     refusal: ProxyError | None = None
     """Why it would go no further."""
     outgoing: Outgoing | None = None
@@ -70,6 +73,8 @@ class Explanation:
             yield f"this caller is: {self.caller}"
         if self.credentials:
             yield f"signed with: {', '.join(self.credentials)}" + (f", for the user {self.user}" if self.user else "")
+        for requirement in self.requires:
+            yield f"if the user {self.user} has shown lately: {requirement}"
         if self.refusal:
             yield f"refused: {self.refusal.status} {self.refusal.code}: {self.refusal}"
         if self.outgoing:
@@ -159,11 +164,21 @@ def explain(
         personal = tuple(one for one, settings in signing.items() if settings.per_user)
         if personal and user is None:
             raise UserRequiredError(f"each user has a token of their own for {personal[0]}; say which one, with --user")
+        if route.require and user is None:
+            raise UserRequiredError("the route requires something of the user; say which one, with --user")
         outgoing = _outgoing(head, principal, route, signing.values())
     except ProxyError as error:
         return Explanation(name, considered, allowed, refusal=error)
-    whose = user if personal else None
-    return Explanation(name, considered, allowed, principal.name, route.credential_names, whose, outgoing=outgoing)
+    return Explanation(
+        name,
+        considered,
+        allowed,
+        principal.name,
+        route.credential_names,
+        user if personal or route.require else None,
+        tuple(f"{one.kind}, not longer than {spell_duration(one.valid_for)} ago" for one in route.require),
+        outgoing=outgoing,
+    )
 
 
 def _outgoing(

@@ -4,10 +4,17 @@ import pytest
 
 from proxy.callers.anonymous import AnonymousSettings
 from proxy.config.schema import Config
-from proxy.core.errors import CallerForbiddenError, CallerUnauthenticatedError, RequestInvalidError, RouteNotFoundError
+from proxy.core.errors import (
+    CallerForbiddenError,
+    CallerUnauthenticatedError,
+    RequestInvalidError,
+    RouteNotFoundError,
+    UserRequiredError,
+)
 from proxy.core.secret import Secret
 from proxy.credentials.text import TextSettings
 from proxy.gateway.explain import Explanation, explain, head_of
+from proxy.gateway.require import EmailOtpSettings
 from tests.fakes.gateway_room import CREDENTIAL, ROUTE, gateway
 from tests.fakes.raw_client import RawClient
 
@@ -275,3 +282,21 @@ def test_what_the_callers_own_wins_over_is_not_added() -> None:
     assert moved.outgoing is not None
     assert kept.outgoing.headers.count("X-Mine") == 1
     assert [moved.outgoing.headers.count(name) for name in ("Authorization", "X-Was")] == [1, 1]
+
+
+def test_what_the_route_requires_of_a_user_is_told() -> None:
+    settings = CONFIG.routes["open"].model_copy(
+        update={"require": (EmailOtpSettings(kind="email_otp", valid_for=900.0),)}
+    )
+
+    def asked(user: str | None) -> Explanation:
+        credentials, callers = CONFIG.credentials, CONFIG.callers
+        headers = ["Host: b.example"]
+        return explain(
+            "GET", "/b/x", headers, routes={"r": settings}, callers=callers, credentials=credentials, user=user
+        )
+
+    assert isinstance(asked(None).refusal, UserRequiredError)
+    told = asked("ann")
+    assert (told.user, told.requires) == ("ann", ("email_otp, not longer than 15m ago",))
+    assert "if the user ann has shown lately: email_otp, not longer than 15m ago" in told.lines()
