@@ -140,12 +140,14 @@ async def test_who_goes_back_from_the_provider_can_go_on_again(world: SignInWorl
     assert (await world.ask("cob"))[0] == 200
 
 
-async def test_a_link_of_somebody_else_is_told_from_ones_own(world: SignInWorld, page: Page) -> None:
+async def test_a_link_of_somebody_else_is_told_from_ones_own(world: SignInWorld, page: Page, tmp_path: Path) -> None:
     await sign_in(world, page, "dot")
     await page.goto(await world.invitation("eve"))
     await expect(page.get_by_role("alert")).to_contain_text("Somebody else has signed in with this browser")
     await expect(page.get_by_text("ev…")).to_be_visible()
     assert (await world.ask("eve"))[0] == 403
+    for size in SIZES:
+        await look(page, tmp_path, size, "somebody-else")
 
 
 async def test_no_page_of_another_site_gets_the_cookies_or_a_frame(world: SignInWorld, page: Page) -> None:
@@ -161,45 +163,54 @@ async def test_no_page_of_another_site_gets_the_cookies_or_a_frame(world: SignIn
     assert await frame.get_by_role("button", name="Continue").count() == 0
 
 
+async def look(page: Page, folder: Path, size: str, name: str) -> None:
+    """See that the page fits and can be read on a screen of that size; leave a picture of it."""
+    await page.set_viewport_size({"width": SIZES[size]["width"], "height": SIZES[size]["height"]})
+    await expect(page.get_by_role("heading")).to_be_visible()
+    await page.screenshot(path=folder / f"{size}-{name}.png", full_page=True)
+    assert await page.evaluate(CONTRAST) >= 4.5
+    assert await page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+    assert await page.evaluate("document.documentElement.lang") == "en"
+
+
 @pytest.mark.parametrize("size", sorted(SIZES))
 async def test_each_page_is_legible_and_fits(world: SignInWorld, browser: Browser, tmp_path: Path, size: str) -> None:
-    context = await browser.new_context(viewport={"width": SIZES[size]["width"], "height": SIZES[size]["height"]})
+    context = await browser.new_context()
     page = await context.new_page()
     await page.route(f"{world.provider.at.issuer}/**", _nothing)
-
-    async def look(name: str) -> None:
-        await expect(page.get_by_role("heading")).to_be_visible()
-        await page.screenshot(path=tmp_path / f"{size}-{name}.png", full_page=True)
-        assert await page.evaluate(CONTRAST) >= 4.5
-        assert await page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
-        assert await page.evaluate("document.documentElement.lang") == "en"
-
     link = await world.invitation("hal")
     await page.goto(link)
-    await look("question")
+    await look(page, tmp_path, size, "question")
     height = await page.get_by_role("button").evaluate("element => element.getBoundingClientRect().height")
     assert height >= 44
     await page.get_by_role("button", name="Continue").click()
-    await look("leaving")
+    await look(page, tmp_path, size, "leaving")
     target = await page.get_by_role("link", name="Continue").get_attribute("href")
     assert target is not None
     assert parse_qs(urlsplit(target).query)["code_challenge_method"] == ["S256"]
     await page.goto(f"{world.proxy.url}/.countersign/signed-in")
-    await look("signed-in")
+    await look(page, tmp_path, size, "signed-in")
     await page.goto(f"{link}x")
     await expect(page.get_by_role("alert")).to_contain_text("not valid")
-    await look("refused")
+    await look(page, tmp_path, size, "refused")
     await page.goto(f"{world.proxy.url}/.countersign/callback")
     await expect(page.locator("#nothing")).to_be_visible()
-    await look("nothing")
+    await look(page, tmp_path, size, "nothing")
+    ordered = await world.proxy.admin("POST", "/api/v1/credentials/drive/login", json={"user": "hal"})
+    await page.goto(ordered["url"])
+    await expect(page.get_by_text("ops")).to_be_visible()
+    await look(page, tmp_path, size, "ordered")
     await context.close()
 
 
-async def test_without_scripts_a_person_is_told_why_it_does_not_go_on(world: SignInWorld, browser: Browser) -> None:
-    context = await browser.new_context(java_script_enabled=False)
+async def test_without_scripts_a_person_is_told_why_it_does_not_go_on(
+    world: SignInWorld, browser: Browser, tmp_path: Path
+) -> None:
+    context = await browser.new_context(java_script_enabled=False, viewport={"width": 375, "height": 667})
     page = await context.new_page()
     await page.goto(f"{world.proxy.url}/.countersign/callback#code=x&state=y")
     await expect(page.get_by_text("needs JavaScript")).to_be_visible()
+    await page.screenshot(path=tmp_path / "phone-without-scripts.png", full_page=True)
     assert "#code=x" in page.url
     await context.close()
 
