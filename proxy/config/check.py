@@ -7,6 +7,7 @@ from typing import Any
 from proxy import stores
 from proxy.callers.anonymous import AnonymousSettings
 from proxy.config.address import Address
+from proxy.config.continued import continuation_flaws, continued, continuing, lent, unheeded
 from proxy.config.outward import tls_faults
 from proxy.config.personal import mixable, personal_flaws
 from proxy.config.positions import Loc
@@ -44,7 +45,6 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
     yield from _listeners(config)
     yield from _anonymous(config)
     yield from _seal(config, data)
-    yield from _forgetful(config)
     known = {section: _names(data, section) for section in ("callers", "credentials")}
     for name, route in config.routes.items():
         yield from _names_of(name, route, known)
@@ -52,18 +52,24 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
         yield from _signed_again(name, route, config.credentials)
         yield from _upstream(name, route)
         yield from _never_sent(name, route)
-    for loc, message, value in workflow_flaws(config.credentials, known["credentials"]):
-        yield Flaw(loc, message, value)
-    for loc, message in repeated_beginnings(config.credentials):
-        yield Flaw(loc, message, warning=True)
-    for loc, message in personal_flaws(config):
-        yield Flaw(loc, message)
-    for loc, message in mixable(config):
-        yield Flaw(loc, message, warning=True)
+    yield from _between_credentials(config, known["credentials"])
     yield from _twins(config.routes)
     for loc, fault in tls_faults(config, SystemClock.now()):
         yield Flaw(loc, fault.message, warning=fault.warning, absent=fault.absent)
     yield from _unused(config)
+
+
+def _between_credentials(config: Config, known: Collection[str]) -> Iterator[Flaw]:
+    whole = continued(config)
+    for loc, message, value in continuation_flaws(config, known):
+        yield Flaw(loc, message, value)
+    for loc, message, value in workflow_flaws(whole.credentials, known, lent(config)):
+        yield Flaw(loc, message, value)
+    for loc, message in personal_flaws(whole):
+        yield Flaw(loc, message)
+    for loc, message in (*unheeded(config), *repeated_beginnings(whole.credentials), *mixable(whole)):
+        yield Flaw(loc, message, warning=True)
+    yield from _forgetful(whole)
 
 
 def _names(data: Any, section: str) -> Collection[str]:
@@ -230,7 +236,7 @@ def _unused(config: Config) -> Iterator[Flaw]:
     if not config.routes:
         yield Flaw(("routes",), "there are no routes, so every request will be answered with 404", warning=True)
     used = {
-        "credentials": {name for route in config.routes.values() for name in route.credential_names},
+        "credentials": continuing(config).union(*(route.credential_names for route in config.routes.values())),
         "callers": {name for route in config.routes.values() for name in route.callers},
     }
     for section, names in used.items():

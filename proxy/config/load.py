@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.config.check import Flaw, check
+from proxy.config.continued import continued
 from proxy.config.document import UnreadableError, parse
 from proxy.config.files import FileError
 from proxy.config.positions import Loc, Node, Place, place_of, spelled, values
@@ -128,7 +129,7 @@ class _Examination:
             follows = any(part[: len(flaw.loc)] == flaw.loc for part in verdict.left_out | open_ends)
             if not follows and not (flaw.warning and verdict.config is None):
                 self._flaw(flaw, root, resolution.values)
-        return verdict.config
+        return None if verdict.config is None else continued(verdict.config)
 
     def _flaw(self, flaw: Flaw, root: Node, referenced: Mapping[Loc, str]) -> None:
         shown = MASK if flaw.loc in referenced else repr(flaw.value)

@@ -12,10 +12,16 @@ Found = tuple[Loc, str, str]
 """A place, a message in which `{value}` stands for the value, and the value."""
 
 
-def workflow_flaws(credentials: Mapping[str, CredentialSettings], known: Collection[str]) -> Iterator[Found]:
-    """Yield what is wrong. `known` are the names of all credentials, those included that are not sound."""
+def workflow_flaws(
+    credentials: Mapping[str, CredentialSettings], known: Collection[str], lent: Collection[str] = ()
+) -> Iterator[Found]:
+    """Yield what is wrong.
+
+    `known` are the names of all credentials, those included that are not sound; `lent` the workflows whose steps others
+    go on with: what these know then, nobody can tell.
+    """
     for name, settings in credentials.items():
-        for loc, message in settings.flaws():
+        for loc, message in () if name in lent else settings.flaws():
             yield ("credentials", name, *loc), message, ""
         if isinstance(settings, WorkflowSettings):
             yield from _targets(name, settings, credentials, known)

@@ -14,9 +14,9 @@ waited long enough (`longest_try`). A run that begins with a login can be made a
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from proxy.core.clock import Clock
 from proxy.core.errors import FetchError, ProxyError, Reason
@@ -32,7 +32,9 @@ from proxy.credentials.browser import MADE, BrowserSettings
 from proxy.credentials.reading import AnyExpiry
 from proxy.credentials.sign_in import login_required
 from proxy.credentials.workflow_browser import BrowserWay
+from proxy.credentials.workflow_continued import Steps, StepsOrName
 from proxy.credentials.workflow_course import Ask, Course, is_over
+from proxy.credentials.workflow_given import from_giver
 from proxy.credentials.workflow_names import (
     Loc,
     Names,
@@ -50,8 +52,6 @@ from proxy.credentials.workflow_run import COOKIES, Run, TokenMaker
 from proxy.credentials.workflow_steps import Step, StepSettings
 from proxy.net.endpoint import Endpoint
 
-Steps = Annotated[tuple[StepSettings, ...], Field(strict=False)]
-
 
 class WorkflowSettings(CredentialSettings):
     """A token that several requests bring, one after the other."""
@@ -63,8 +63,10 @@ class WorkflowSettings(CredentialSettings):
     steps: Steps
     """What is sent for a first token, in order. The last one may be a person's, who opens an address in their
     `browser`. Empty: another credential saves to this one."""
-    on_callback: Steps = ()
-    """What is sent when the person comes back, whose parameters are variables then, their names in upper case."""
+    on_callback: StepsOrName = ()
+    """What is sent when the person comes back, whose parameters are variables then, their names in upper case: steps,
+    or the name of another credential of this kind, whose `steps` are taken; its `variables` are first values, too, as
+    far as this one has none of that name."""
     refresh: Steps = ()
     """What is sent instead for each further token. None: the steps. If it is refused, the steps follow, unless they
     begin with what works once."""
@@ -82,7 +84,12 @@ class WorkflowSettings(CredentialSettings):
     @property
     def everything(self) -> tuple[StepSettings, ...]:
         """Return all steps."""
-        return (*self.steps, *self.on_callback, *self.refresh)
+        return (*self.steps, *self.then, *self.refresh)
+
+    @property
+    def then(self) -> tuple[StepSettings, ...]:
+        """Return the steps of `on_callback`; none as long as all that is known of them is whose they are."""
+        return () if isinstance(self.on_callback, str) else self.on_callback
 
     @property
     def browser(self) -> BrowserSettings | None:
@@ -151,7 +158,7 @@ class WorkflowSettings(CredentialSettings):
 
     @property
     def _used_later(self) -> frozenset[str]:
-        used = used_by((*self.on_callback, *self.refresh)) | self.token.names | self._injected
+        used = used_by((*self.then, *self.refresh)) | self.token.names | self._injected
         return used | asked_of(self.everything)
 
     @property
@@ -175,6 +182,8 @@ class Workflow(Credential):
 
     def __init__(self, name: str, settings: WorkflowSettings, endpoint: Endpoint, clock: Clock) -> None:
         super().__init__(name, settings, endpoint, clock)
+        if isinstance(settings.on_callback, str):
+            raise AssertionError("what reads the configuration puts steps in the place of their name")  # noqa: TRY004
         self._workflow = settings
         everything = settings.everything
         self._spent, self._brought = settings.spent, brought_by(everything)
@@ -187,7 +196,7 @@ class Workflow(Credential):
             )
             for steps, once in (
                 (settings.steps, settings.spends and not settings.starts_over),
-                (settings.on_callback, True),
+                (settings.then, True),
                 (settings.refresh, settings.spends),
             )
         )
@@ -213,7 +222,7 @@ class Workflow(Credential):
             self.lineage, self.starts_over = beginning_of(settings), settings.starts_over
 
     def lacks(self, previous: Token | None) -> ProxyError | None:
-        """Return that a person has to sign in, where a step is theirs, unless there is something to refresh with."""
+        """Return that a person has to sign in, where a step is given, unless there is something to refresh with."""
         carried = previous.variables if previous else NO_VARIABLES
         if self.sign_in is None or (self._refresh and carried and self._needed <= carried.keys()):
             return None
@@ -275,21 +284,6 @@ class Workflow(Credential):
         if self.sign_in is not None:
             why = "nobody has signed in, or what they brought is used up"
             raise FetchError(Reason.NO_REFRESH_TOKEN, why, permanent=True, asked=False)
-        return await (self._course.take(self._steps, NO_VARIABLES) if self._steps else self._given(previous))
-
-    async def _given(self, previous: Token | None) -> Token:
-        """Return what another credential's run brought, which is made to run if that makes no new token."""
-        if self.ask is None:
-            why = "it has no steps: it gets its token when another credential runs that saves to it, so try that one"
-            raise FetchError(Reason.NO_REFRESH_TOKEN, why, asked=False)
-        former = previous.variables if previous else NO_VARIABLES
-        if previous is not None and self._was_revoked(previous):
-            return self.token_of(await self.ask(fresh=True), former)
-        token = self.token_of(await self.ask(fresh=False), former)
-        if previous is not None and token.value == previous.value:
-            token = self.token_of(await self.ask(fresh=True), former)
-        return token
-
-    def _was_revoked(self, previous: Token) -> bool:
-        """Tell whether what the giver has may be the very token that was revoked; what it merely carried was none."""
-        return not previous.value.reveal() and (bool(self._refresh) or not previous.variables)
+        if self._steps:
+            return await self._course.take(self._steps, NO_VARIABLES)
+        return await from_giver(self.ask, previous, self.token_of, renews=bool(self._refresh))

@@ -45,7 +45,7 @@ def asked_of(steps: Sequence[StepSettings]) -> frozenset[str]:
 
 def check(
     steps: Sequence[StepSettings],
-    on_callback: Sequence[StepSettings],
+    on_callback: Sequence[StepSettings] | str,
     refresh: Sequence[StepSettings],
     *,
     given: Collection[str],
@@ -53,12 +53,12 @@ def check(
 ) -> None:
     """See that the steps can be taken, and told apart, and send nothing secret readable, unless that may be: `plain`.
 
-    `given` are the variables that have first values.
+    `given` are the variables that have first values. Steps that are known by a name alone are not looked at.
 
     Raises:
         ValueError: it is not so.
     """
-    every = (*steps, *on_callback, *refresh)
+    every = (*steps, *(() if isinstance(on_callback, str) else on_callback), *refresh)
     names = [step.name for step in every]
     for step in every:
         if names.count(step.name) > 1:
