@@ -18,7 +18,8 @@ from playwright.async_api import Page, Route
 from proxy.core.secret import Secret
 from proxy.users.identity import user_hash
 from tests.browser.conftest import Mistakes
-from tests.fakes.process import Proxy, free_ports
+from tests.fakes.process import Proxy
+from tests.fakes.served import Served
 from tests.fakes.world import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -61,20 +62,25 @@ def token(number: int, user: str = "ann", **claims: Any) -> str:
     return jwt.encode({"sub": user, "n": number, "exp": time.time() + 60, **claims}, KEY, "HS256")
 
 
-class World:
+class World(Served):
     """The app's pages and its API, on one origin; the proxy is another."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self) -> None:
         self.oldest = 0
         """The API takes no token with a lower number."""
         self.accepted: list[int] = []
         self.page = ""
 
     @property
-    def app(self) -> str:
+    def origin(self) -> str:
         """The app's origin."""
         return f"http://localhost:{self.port}"
+
+    def app(self) -> web.Application:
+        site = web.Application()
+        site.router.add_get("/", self.show)
+        site.router.add_route("*", "/api/{rest:.*}", self.api)
+        return site
 
     async def api(self, request: web.Request) -> web.Response:
         number = 0
@@ -92,17 +98,8 @@ class World:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def served() -> AsyncIterator[tuple[World, Proxy]]:
-    (port,) = free_ports(1)
-    world = World(port)
-    site = web.Application()
-    site.router.add_get("/", world.show)
-    site.router.add_route("*", "/api/{rest:.*}", world.api)
-    runner = web.AppRunner(site)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    async with Proxy(CONFIG.format(secret=SECRET, app=port)) as proxy:
+    async with World() as world, Proxy(CONFIG.format(secret=SECRET, app=world.port)) as proxy:
         yield world, proxy
-    await runner.cleanup()
 
 
 @pytest_asyncio.fixture(loop_scope="package")
@@ -117,7 +114,7 @@ async def opened(served: tuple[World, Proxy], page: Page) -> tuple[World, Proxy,
     world.page = PAGE
     for name, value in filled.items():
         world.page = world.page.replace(name, value)
-    await page.goto(world.app)
+    await page.goto(world.origin)
     return world, proxy, page
 
 
@@ -216,7 +213,7 @@ class Stand:
 
         await self.page.clock.install()
         await self.page.route("**/auth/.countersign/*", answer)
-        await self.page.goto(world.app)
+        await self.page.goto(world.origin)
         await self.page.add_script_tag(url="http://127.0.0.1:1/auth/.countersign/countersign.js")
         await self.page.evaluate(BOOT)
 
@@ -287,7 +284,7 @@ async def test_a_script_that_is_not_the_expected_one_does_not_run(
     world, _, page = opened
     at = world.page.index("sha384-") + 7
     world.page = world.page[:at] + ("B" if world.page[at] == "A" else "A") + world.page[at + 1 :]
-    await page.goto(world.app)
+    await page.goto(world.origin)
     await page.wait_for_load_state("load")
     assert await page.evaluate("Countersign.q.length") == 2
     assert any("integrity" in mistake for mistake in mistakes)
