@@ -1,19 +1,22 @@
 """Says whether a token endpoint may be asked now: not while its circuit is open, nor soon after it failed.
 
 Theory. Whoever fetches enters first and reports afterwards how it went, exactly once: `succeeded`, `failed` or `left`.
-Two memories learn from it, the failure memory (how long this very failure stands) and the breaker (whether the endpoint
-keeps failing). Each change for the worse or the better is one event in the fleet, told by whoever met it first,
-however many requests and replicas meet it after.
+Two memories learn from it, the failure memory (how long this very failure stands) and the circuit (whether the endpoint
+keeps failing). Each user's token has a gate and a failure memory of its own, and a circuit that all users share. Each
+change for the worse or the better is one event in the fleet, told by whoever met it first, however many requests and
+replicas meet it after.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from typing import Final
 
-from proxy.core.breaker import Breaker, BreakerOpen, BreakerState
+from proxy.core.breaker import BreakerOpen, BreakerState
 from proxy.core.clock import Clock
 from proxy.core.errors import CircuitOpenError, FetchError, Reason, TokenUnavailableError
 from proxy.telemetry.events import EventLog, EventName
+from proxy.tokens.circuit import Circuit
 from proxy.tokens.failures import Failure, FailureMemory
 
 WORDS: Final = {
@@ -36,14 +39,15 @@ class Gate:
     """Stands before one credential's token endpoint."""
 
     def __init__(
-        self, credential: str, breaker: Breaker, *, clock: Clock, events: EventLog, random: Callable[[], float]
+        self, credential: str, circuit: Circuit, *, clock: Clock, events: EventLog, random: Callable[[], float]
     ) -> None:
-        self.breaker = breaker
+        self.circuit = circuit
         self._credential = credential
         self._clock = clock
         self._events = events
         self._memory = FailureMemory(random)
-        self._said_open = False
+        self._counted_at = -inf
+        """When a failure of ours counted last for the circuit, in monotonic seconds."""
 
     def __repr__(self) -> str:
         return f"<Gate {self._credential}, {self.state.name.lower()}, {self._memory.last}>"
@@ -51,7 +55,7 @@ class Gate:
     @property
     def state(self) -> BreakerState:
         """The circuit's state now."""
-        return self.breaker.state(self._clock.monotonic())
+        return self.circuit.state
 
     @property
     def failure(self) -> Failure | None:
@@ -68,7 +72,7 @@ class Gate:
         now = self._clock.monotonic()
         failure = self._memory.remembered(now)
         try:
-            permit = self.breaker.admit(now)
+            permit = self.circuit.admit()
         except BreakerOpen as error:
             if forced:
                 return None
@@ -77,12 +81,13 @@ class Gate:
             raise CircuitOpenError(detail, retry_after=wait) from None
         if failure is None or forced:
             return permit
-        self.breaker.release(permit, now)
+        self.circuit.release(permit)
         raise self.refusal(failure)
 
     def succeeded(self, permit: Permit, *, had_failed: bool = False) -> None:
         """The endpoint gave a token; `had_failed`: others, or a former process, had asked in vain."""
-        self._record(permit, ok=True)
+        if permit is not None:
+            self.circuit.record(permit, ok=True)
         if self._memory.last is not None or had_failed:
             self._memory.forget()
             self._events.record("info", EventName.REFRESH_RECOVERED, credential=self._credential)
@@ -118,8 +123,9 @@ class Gate:
             self._tell(EventName.REFRESH_FAILED, failure)
         if failure.permanent and (before is None or not before.permanent):
             self._tell(EventName.CREDENTIAL_NEEDS_PERSON, failure)
-        if error.asked:
-            self._record(permit, ok=False)
+        if permit is not None and self.circuit.blames(error, self._counted_at):
+            self._counted_at = self._clock.monotonic()
+            self.circuit.record(permit, ok=False)
         else:
             self.left(permit)
         return failure
@@ -127,7 +133,7 @@ class Gate:
     def left(self, permit: Permit) -> None:
         """Nothing was learnt of the endpoint: it was not asked, or the asking was broken off."""
         if permit is not None:
-            self.breaker.release(permit, self._clock.monotonic())
+            self.circuit.release(permit)
 
     def refusal(self, failure: Failure) -> TokenUnavailableError:
         """Return what a request is told that needs a token while the failure stands."""
@@ -136,17 +142,6 @@ class Gate:
         return TokenUnavailableError(
             failure.reason, detail, credential=self._credential, retry_after=wait, asked=failure.asked
         )
-
-    def _record(self, permit: Permit, *, ok: bool) -> None:
-        if permit is not None:
-            self.breaker.record(permit, ok, self._clock.monotonic())
-        state = self.state
-        if state is BreakerState.OPEN and not self._said_open:
-            self._said_open = True
-            self._events.record("error", EventName.BREAKER_OPENED, credential=self._credential)
-        elif state is BreakerState.CLOSED and self._said_open:
-            self._said_open = False
-            self._events.record("info", EventName.BREAKER_CLOSED, credential=self._credential)
 
     def _tell(self, event: EventName, failure: Failure) -> None:
         self._events.record(
