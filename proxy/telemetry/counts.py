@@ -92,6 +92,7 @@ class CredentialMetrics:
     """What is counted for one credential. The four results of asking for its token are bumped in place."""
 
     __slots__ = (
+        "breaker_opened",
         "breaker_state",
         "durations",
         "expires_at",
@@ -119,6 +120,8 @@ class CredentialMetrics:
         self.expires_at: Callable[[], float | None] | None = None
         self.generation: Callable[[], int] | None = None
         self.breaker_state: Callable[[], int] | None = None
+        self.breaker_opened = 0
+        """How often the circuit of its token endpoint opened."""
 
     def results(self) -> dict[str, int]:
         """Return how often its tokens were asked for, by result, those of all users together."""
@@ -142,4 +145,9 @@ class CredentialMetrics:
         """Ask these at every scrape. `expires_at`: Unix seconds, inf when never, None while there is no token."""
         self.expires_at = expires_at
         self.generation = generation
+        self.breaker_state = breaker_state
+
+    def watch_circuit(self, breaker_state: Callable[[], int]) -> None:
+        """Ask this alone at every scrape: each user has a token of their own."""
+        self.expires_at = self.generation = None
         self.breaker_state = breaker_state

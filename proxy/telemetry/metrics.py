@@ -98,7 +98,9 @@ CATALOGUE: Final = (
         ("credential",),
         "A token endpoint's circuit: 0 closed, 1 half-open, 2 open.",
     ),
-    MetricSpec("countersign_breaker_opened_total", "counter", (), "Times the circuit of any route opened."),
+    MetricSpec(
+        "countersign_breaker_opened_total", "counter", (), "Times the circuit of any route or token endpoint opened."
+    ),
     MetricSpec(
         "countersign_store_up",
         "gauge",
@@ -180,7 +182,7 @@ class Metrics:
         for name in self._routes.keys() - {UNMATCHED, *routes}:
             self._opened_by_removed += self._routes.pop(name).breaker_opened()
         for name in self._credentials.keys() - {*credentials}:
-            del self._credentials[name]
+            self._opened_by_removed += self._credentials.pop(name).breaker_opened
 
     def store_errors(self, operation: str) -> None:
         """Count a failed operation of the store: one of `STORE_OPERATIONS`."""
@@ -220,15 +222,15 @@ class Metrics:
     def _families(self) -> Iterator[Metric]:
         routes = list(self._routes.items())
         credentials = list(self._credentials.items())
-        read = {**read_routes(routes), **read_credentials(credentials), **self._read_process(routes)}
+        opened = sum(route.breaker_opened() for _, route in routes) + sum(one.breaker_opened for _, one in credentials)
+        read = {**read_routes(routes), **read_credentials(credentials), **self._read_process(opened)}
         for spec in CATALOGUE:
             yield _family(spec, read[spec.name])
 
-    def _read_process(self, routes: Iterable[tuple[str, RouteMetrics]]) -> dict[str, Samples]:
-        opened = self._opened_by_removed + sum(route.breaker_opened() for _, route in routes)
+    def _read_process(self, opened: int) -> dict[str, Samples]:
         return {
             "countersign_token_lock_wait_seconds": [((), self._lock_waits)],
-            "countersign_breaker_opened_total": [((), opened)],
+            "countersign_breaker_opened_total": [((), self._opened_by_removed + opened)],
             "countersign_store_up": [((), int(self.store_up))],
             "countersign_store_errors_total": by_label(self._store_errors),
             "countersign_webhook_deliveries_total": by_label(self._webhook_deliveries),

@@ -4,6 +4,7 @@ A user's record in the store is named after the credential, its settings with th
 user's pseudonym: so a changed password begins with a token of its own, and with no failure remembered. A chain of what
 works only once is named after its beginning and the user, and what the user has brought after the credential and who
 issued it; whatever else changes, it goes on. Where nothing in the settings is a user's own, all share one credential.
+All ask the same token endpoint, and share its circuit.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from proxy.tokens.workshop import Workshop
 
 def build_pool(name: str, settings: CredentialSettings, identity: str, workshop: Workshop, most: int) -> Pool:
     """Return the pool of that credential's users; `identity` is that of its settings, `most` how many it holds."""
+    circuit = workshop.circuit(name)
     everybodys = None if settings.user_variables else workshop.credential(name, settings)
 
     async def make(person: Person) -> Source:
@@ -33,7 +35,7 @@ def build_pool(name: str, settings: CredentialSettings, identity: str, workshop:
         elif credential.lineage is not None:
             beginning = canonical((*credential.lineage, person.pseudonym))
             key = f"chain/{hmac.new(workshop.identity_key, beginning, hashlib.sha256).hexdigest()[:32]}"
-        source = workshop.source(credential, key, mark)
+        source = workshop.source(credential, key, mark, circuit)
         try:
             await source.look()
         except BaseException:
@@ -41,7 +43,7 @@ def build_pool(name: str, settings: CredentialSettings, identity: str, workshop:
             raise
         return source
 
-    return Pool(name, identity, make, most=most)
+    return Pool(name, identity, make, most=most, circuit=circuit)
 
 
 async def _settings_of(person: Person, name: str, settings: CredentialSettings) -> CredentialSettings:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.core.person import Person
+from proxy.tokens.circuit import Circuit
 from proxy.tokens.source import Source
 
 Make = Callable[[Person], Awaitable[Source]]
@@ -35,11 +36,13 @@ class _Making:
 class Pool:
     """The sources of one credential. `most`: how many are held; `identity` tells whether a reload changes anything."""
 
-    def __init__(self, name: str, identity: str, make: Make, *, most: int) -> None:
+    def __init__(self, name: str, identity: str, make: Make, *, most: int, circuit: Circuit | None = None) -> None:
         self.name = name
         self.identity = identity
         self._make = make
         self.most = most
+        self.circuit = circuit
+        """The one that all of them share."""
         self._sources: OrderedDict[str, Source] = OrderedDict()
         self._making: dict[str, _Making] = {}
         self._closed = False

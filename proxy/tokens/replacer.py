@@ -12,7 +12,6 @@ from functools import partial
 from math import inf
 from typing import Final
 
-from proxy.core.breaker import Breaker, BreakerSettings
 from proxy.core.errors import FetchError, ProxyError, Reason, TokenUnavailableError
 from proxy.credentials.base import Credential
 from proxy.net.runtime import Runtime
@@ -21,6 +20,7 @@ from proxy.telemetry.counts import CredentialMetrics
 from proxy.telemetry.events import EventLog, EventName
 from proxy.tokens.account import Account
 from proxy.tokens.allowance import Allowance
+from proxy.tokens.circuit import Circuit
 from proxy.tokens.failures import Failure
 from proxy.tokens.flight import Flight, land
 from proxy.tokens.gate import Gate, Permit
@@ -31,11 +31,10 @@ from proxy.tokens.refresher import Refresher
 from proxy.tokens.saving import Savings
 
 AWAY: Final = "whether somebody has brought a token cannot be looked up now"
-BREAKER: Final = BreakerSettings()  # a token endpoint's circuit opens as a route's does by default
 
 
 class Replacer:
-    """One credential's replacements."""
+    """One credential's replacements. `circuit`: that of its token endpoint, if others share it."""
 
     def __init__(
         self,
@@ -48,6 +47,7 @@ class Replacer:
         metrics: CredentialMetrics,
         events: EventLog,
         random: Callable[[], float],
+        circuit: Circuit | None = None,
     ) -> None:
         self._name = name
         self._credential = credential
@@ -58,7 +58,8 @@ class Replacer:
         self._refresher = Refresher(
             credential, account, render=render, clock=runtime.clock, metrics=metrics, random=random
         )
-        self.gate = Gate(name, Breaker(BREAKER), clock=runtime.clock, events=events, random=random)
+        circuit = circuit or Circuit(name, metrics, clock=runtime.clock, events=events)
+        self.gate = Gate(name, circuit, clock=runtime.clock, events=events, random=random)
         self.savings: Savings | None = None
         """Who gets what each fetch brings, too."""
         self.allowance = Allowance()

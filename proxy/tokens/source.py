@@ -24,6 +24,7 @@ from proxy.stores.base import StoreError
 from proxy.telemetry.counts import CredentialMetrics
 from proxy.telemetry.events import EventLog, EventName
 from proxy.tokens.account import Account
+from proxy.tokens.circuit import Circuit
 from proxy.tokens.flight import land
 from proxy.tokens.held import Held, renderer
 from proxy.tokens.outcome import Trigger
@@ -39,7 +40,8 @@ from proxy.tokens.vault import Vault
 class Source:
     """One credential at work. It survives a reload that leaves its `identity` the same.
 
-    `key` is that of its record in the store; `safety_window` is in seconds, None: the default.
+    `key` is that of its record in the store; `safety_window` is in seconds, None: the default. `circuit`: that of its
+    token endpoint, None: one of its own.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Source:
         rejection: Rejection,
         safety_window: float | None = None,
         random: Callable[[], float] = chance.random,
+        circuit: Circuit | None = None,
     ) -> None:
         self.name, self.identity = name, identity
         self.credential = credential
@@ -79,6 +82,7 @@ class Source:
             metrics=metrics,
             events=events,
             random=random,
+            circuit=circuit,
         )
         self._gate, self._hand = self._replacer.gate, self._replacer.hand
         self.at_rest = False

@@ -46,6 +46,8 @@ class Sources:
         """Let what the credentials save to each other get there, now that these are the sources that count."""
         for pool in self.pools.values():
             pool.most = self.remembered
+            if pool.circuit is not None:
+                pool.circuit.watch()
         for name, source in self.by_name.items():
             settings = self.settings[name]
             names = settings.save_to if isinstance(settings, WorkflowSettings) else ()

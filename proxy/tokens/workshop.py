@@ -9,6 +9,7 @@ from proxy.net.endpoint import Endpoint
 from proxy.net.runtime import Runtime
 from proxy.telemetry.events import EventLog
 from proxy.telemetry.metrics import Metrics
+from proxy.tokens.circuit import Circuit
 from proxy.tokens.source import Source
 from proxy.tokens.vault import Vault
 
@@ -29,8 +30,14 @@ class Workshop:
         """Return the credential that these settings describe."""
         return credentials.KINDS[settings.kind](name, settings, self.endpoint, self.runtime.clock)
 
-    def source(self, credential: Credential, key: str, identity: str) -> Source:
-        """Return that credential at work; `key` is that of its record in the store."""
+    def circuit(self, name: str) -> Circuit:
+        """Return a circuit for all users of that credential to share."""
+        return Circuit(
+            name, self.metrics.credential(name), clock=self.runtime.clock, events=self.events, is_shared=True
+        )
+
+    def source(self, credential: Credential, key: str, identity: str, circuit: Circuit | None = None) -> Source:
+        """Return that credential at work; `key` is that of its record in the store, `circuit` one that others share."""
         settings = credential.settings
         return Source(
             credential.name,
@@ -44,4 +51,5 @@ class Workshop:
             identity=identity,
             rejection=Rejection(settings.rejected_when),
             safety_window=settings.safety_window,
+            circuit=circuit,
         )

@@ -2,9 +2,11 @@
 
 import pytest
 
-from proxy.core.breaker import Breaker, BreakerSettings, BreakerState
+from proxy.core.breaker import BreakerState
 from proxy.core.errors import CircuitOpenError, FetchError, Reason, TokenUnavailableError
 from proxy.telemetry.events import EventLog
+from proxy.telemetry.metrics import Metrics
+from proxy.tokens.circuit import Circuit
 from proxy.tokens.failures import Failure
 from proxy.tokens.gate import WORDS, Gate
 from proxy.tokens.outcome import not_asked
@@ -16,8 +18,16 @@ class World:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.events = EventLog(self.clock)
-        self.gate = Gate(
-            "billing", Breaker(BreakerSettings()), clock=self.clock, events=self.events, random=lambda: 0.0
+        self.gate = self.another_gate()
+
+    def another_gate(self, circuit: Circuit | None = None) -> Gate:
+        circuit = circuit or self.circuit()
+        return Gate("billing", circuit, clock=self.clock, events=self.events, random=lambda: 0.0)
+
+    def circuit(self, *, is_shared: bool = False) -> Circuit:
+        metrics = Metrics().credential("billing")
+        return Circuit(
+            "billing", metrics, clock=self.clock, events=self.events, is_shared=is_shared, random=lambda: 0.0
         )
 
     def happened(self) -> list[str]:
@@ -196,7 +206,7 @@ def test_its_repr_says_how_things_stand(world: World) -> None:
 
 async def test_with_other_settings_it_is_worth_asking_at_once_and_the_cure_is_told(world: World) -> None:
     world.gate.failed(world.gate.enter(), permanent())
-    cured = Gate("billing", Breaker(BreakerSettings()), clock=world.clock, events=world.events, random=lambda: 0.0)
+    cured = world.another_gate()
     cured.follow_on(world.gate)
     cured.succeeded(cured.enter())
     assert world.happened() == ["refresh_failed", "credential_needs_person", "refresh_recovered"]
@@ -205,3 +215,54 @@ async def test_with_other_settings_it_is_worth_asking_at_once_and_the_cure_is_to
 def test_a_failure_that_others_met_with_is_followed_by_its_recovery(world: World) -> None:
     world.gate.succeeded(world.gate.enter(), had_failed=True)
     assert world.happened() == ["refresh_recovered"]
+
+
+# The gates of a credential's users
+
+
+async def test_what_some_users_meet_with_is_told_to_the_others_and_each_keeps_a_failure_memory_of_their_own(
+    world: World,
+) -> None:
+    circuit = world.circuit(is_shared=True)
+    some, other = [world.another_gate(circuit) for _ in range(5)], world.another_gate(circuit)
+    for gate in some:
+        gate.failed(gate.enter(), transient())
+    with pytest.raises(CircuitOpenError) as caught:
+        other.enter()
+    assert caught.value.retry_after == pytest.approx(30.0)
+    assert other.failure is None
+    await world.clock.advance(seconds=30)
+    other.succeeded(other.enter())
+    assert all(gate.failure is not None for gate in some)
+    assert {gate.state for gate in some} == {BreakerState.CLOSED}
+    assert [name for name in world.happened() if name.startswith("breaker")] == ["breaker_opened", "breaker_closed"]
+
+
+async def test_a_user_for_whom_the_endpoint_always_fails_opens_no_circuit_alone(world: World) -> None:
+    circuit = world.circuit(is_shared=True)
+    unlucky = world.another_gate(circuit)
+    for _ in range(600):
+        unlucky.failed(unlucky.enter(forced=True), transient())
+        await world.clock.advance(seconds=1)
+    assert circuit.state is BreakerState.CLOSED
+
+
+async def test_a_user_whose_grant_is_refused_neither_opens_nor_closes_the_circuit_and_leaves_the_probe_to_others(
+    world: World,
+) -> None:
+    circuit = world.circuit(is_shared=True)
+    for _ in range(20):
+        refused = world.another_gate(circuit)
+        refused.failed(refused.enter(), permanent())
+    assert circuit.state is BreakerState.CLOSED
+    for _ in range(5):
+        down = world.another_gate(circuit)
+        down.failed(down.enter(), transient())
+    assert circuit.state is BreakerState.OPEN
+    await world.clock.advance(seconds=30)
+    refused = world.another_gate(circuit)
+    refused.failed(refused.enter(), permanent())
+    assert circuit.state is BreakerState.HALF_OPEN
+    healed = world.another_gate(circuit)
+    healed.succeeded(healed.enter())
+    assert circuit.state is BreakerState.CLOSED

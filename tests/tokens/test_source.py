@@ -208,7 +208,7 @@ async def test_a_planned_refresh_waits_for_an_open_circuit(room: TokenRoom) -> N
     await room.source.obtain()
     room.credential.always = transient()
     await room.clock.advance(seconds=0.8 * 3600)
-    while room.source._gate.breaker.opened_total == 0:
+    while room.counts.breaker_opened == 0:
         assert room.source.current() is not None
         await room.clock.advance(seconds=1)
     asked = room.credential.count
@@ -520,7 +520,7 @@ async def test_no_secret_is_shown_anywhere(room: TokenRoom) -> None:
     await room.source.revoke()
     await room.clock.advance(seconds=60)
     await room.source.obtain()
-    objects = [room.source, held, renewal, room.source.status(), room.store, room.source._gate.breaker]
+    objects = [room.source, held, renewal, room.source.status(), room.store, room.source._gate.circuit]
     objects += [
         room.source._replacer,
         room.source._gate,

@@ -52,3 +52,11 @@ async def test_a_source_has_the_record_the_identity_and_the_numbers_that_it_is_g
     assert source._account.key == "token/billing/key"
     assert source._metrics is workshop.metrics.credential("billing")
     assert source.current() is None
+
+
+async def test_a_source_has_a_circuit_of_its_own_unless_it_is_given_one(workshop: Workshop) -> None:
+    circuit, credential = workshop.circuit("billing"), workshop.credential("billing", settings())
+    alone = [workshop.source(credential, f"token/billing/{number}", "identity") for number in range(2)]
+    together = [workshop.source(credential, f"token/billing/{number}", "identity", circuit) for number in range(2)]
+    assert alone[0]._gate.circuit is not alone[1]._gate.circuit
+    assert {id(source._gate.circuit) for source in together} == {id(circuit)}
