@@ -7,7 +7,7 @@ from typing import Any
 from proxy import stores
 from proxy.callers.anonymous import AnonymousSettings
 from proxy.config.address import Address
-from proxy.config.continued import continuation_flaws, continued, continuing, lent, unheeded
+from proxy.config.continued import continuation_flaws, continued, continuing, excused, unheeded
 from proxy.config.outward import tls_faults
 from proxy.config.personal import mixable, personal_flaws
 from proxy.config.positions import Loc
@@ -52,18 +52,18 @@ def check(config: Config, data: Any) -> Iterator[Flaw]:
         yield from _signed_again(name, route, config.credentials)
         yield from _upstream(name, route)
         yield from _never_sent(name, route)
-    yield from _between_credentials(config, known["credentials"])
+    yield from _between_credentials(config, known["credentials"], excused(config, data))
     yield from _twins(config.routes)
     for loc, fault in tls_faults(config, SystemClock.now()):
         yield Flaw(loc, fault.message, warning=fault.warning, absent=fault.absent)
     yield from _unused(config)
 
 
-def _between_credentials(config: Config, known: Collection[str]) -> Iterator[Flaw]:
+def _between_credentials(config: Config, known: Collection[str], excused: Collection[str]) -> Iterator[Flaw]:
     whole = continued(config)
     for loc, message, value in continuation_flaws(config, known):
         yield Flaw(loc, message, value)
-    for loc, message, value in workflow_flaws(whole.credentials, known, lent(config)):
+    for loc, message, value in workflow_flaws(whole.credentials, known, excused):
         yield Flaw(loc, message, value)
     for loc, message in personal_flaws(whole):
         yield Flaw(loc, message)

@@ -5,7 +5,7 @@ are others as soon as the steps are. A workflow that is there for this alone has
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from proxy.config.positions import Loc
 from proxy.config.schema import Config
@@ -38,9 +38,25 @@ def continuing(config: Config) -> frozenset[str]:
 
 def lent(config: Config) -> frozenset[str]:
     """Return the credentials whose steps others go on with, and which nobody uses for themselves."""
+    return continuing(config) - _used(config)
+
+
+def excused(config: Config, data: Any) -> frozenset[str]:
+    """Return the credentials that may be there for another one, sound or misspelt as its words may be.
+
+    Which variables they have, nobody can tell. `data` is the whole file as dicts and lists.
+    """
+    section = data.get("credentials") if isinstance(data, dict) else None
+    written = section.values() if isinstance(section, dict) else ()
+    if any(isinstance(one, dict) and isinstance(one.get("on_callback"), str) for one in written):
+        return frozenset(config.credentials) - _used(config)
+    return frozenset()
+
+
+def _used(config: Config) -> frozenset[str]:
     workflows = [its for its in config.credentials.values() if isinstance(its, WorkflowSettings)]
-    used = {name for route in config.routes.values() for name in route.credential_names}
-    return continuing(config) - used - {target for its in workflows for target in its.save_to}
+    by_routes = {name for route in config.routes.values() for name in route.credential_names}
+    return frozenset(by_routes.union(*(its.save_to for its in workflows)))
 
 
 def continuation_flaws(config: Config, known: Collection[str]) -> Iterator[Found]:

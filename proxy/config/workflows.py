@@ -13,15 +13,15 @@ Found = tuple[Loc, str, str]
 
 
 def workflow_flaws(
-    credentials: Mapping[str, CredentialSettings], known: Collection[str], lent: Collection[str] = ()
+    credentials: Mapping[str, CredentialSettings], known: Collection[str], excused: Collection[str] = ()
 ) -> Iterator[Found]:
     """Yield what is wrong.
 
-    `known` are the names of all credentials, those included that are not sound; `lent` the workflows whose steps others
-    go on with: what these know then, nobody can tell.
+    `known` are the names of all credentials, those included that are not sound; `excused` those that may be there for
+    another one to go on with: which variables they have then, nobody can tell.
     """
     for name, settings in credentials.items():
-        for loc, message in () if name in lent else settings.flaws():
+        for loc, message in () if name in excused else settings.flaws():
             yield ("credentials", name, *loc), message, ""
         if isinstance(settings, WorkflowSettings):
             yield from _targets(name, settings, credentials, known)

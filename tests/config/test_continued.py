@@ -119,8 +119,18 @@ def test_steps_by_http_need_the_leave_of_who_takes_them(examined: Examine) -> No
 
 
 def test_one_that_is_not_sound_is_told_of_alone(examined: Examine) -> None:
-    [told] = problems(examined, ARCHIVE + REDEEM.replace("extract:", "extracts:"))
-    assert "unknown key 'extracts'" in told
+    [one] = problems(examined, ARCHIVE + REDEEM.replace("extract:", "extracts:"))
+    assert "unknown key 'extracts'" in one
+    told = problems(examined, ARCHIVE.replace("url:", "ulr:") + REDEEM)
+    assert any("unknown key 'ulr'" in one for one in told)
+    assert not any("CODE" in one for one in told)
+
+
+def test_what_only_people_bring_is_not_missed_because_a_name_is_misspelt(examined: Examine) -> None:
+    told = problems(examined, ARCHIVE.replace("on_callback: redeem", "on_callback: redem") + REDEEM)
+    [misspelt, unused] = told
+    assert "on_callback: no credential is called 'redem'" in misspelt
+    assert "warning: credentials.redeem: no route uses it" in unused
 
 
 def test_one_that_is_used_for_itself_has_to_do_without_what_people_bring(examined: Examine) -> None:

@@ -1,7 +1,7 @@
 """A person takes the last step in their browser, and what they come back with goes on as variables."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,14 +12,66 @@ from proxy.core.secret import Secret
 from proxy.core.token import Token
 from proxy.credentials.sign_in import Arrival, Errand, SignInError
 from proxy.credentials.workflow import Workflow, WorkflowSettings
+from proxy.injectors import inject_all, make_injector
 from proxy.net.endpoint import Endpoint
+from tests.compliance.credentials import CredentialCompliance
 from tests.fakes.authorization_server import CLIENT, SECRET
 from tests.fakes.clock import FakeClock
 from tests.fakes.consent_server import KEY, ConsentServer
 from tests.fakes.sign_in_server import SignInServer
+from tests.fakes.token_server import TokenServer
 
 ERRAND = Errand("the-state", "https://proxy.example/.countersign/callback")
 TOKEN = {"from": "json", "path": "access_token"}
+
+
+class TestWorkflowWithABrowser(CredentialCompliance):
+    word: ClassVar[str] = "workflow"
+    secret: ClassVar[str] = "s3cret-of-the-client"
+
+    def settings(self, server: TokenServer) -> dict[str, Any]:
+        request = {"url": server.url, "form": {"secret": "{{ SECRET }}", "token": "{{ RENEWAL }}"}}
+        bring = {"ACCESS_TOKEN": TOKEN, "EXPIRES_IN": {"from": "json", "path": "expires_in"}}
+        told = {"name": "begin", "request": {"url": server.url, "body": "{{ STATE }}"}, "extract": {"LINK": TOKEN}}
+        return {
+            "variables": {"SECRET": self.secret},
+            "steps": [told, {"name": "door", "browser": {"open": "LINK", "hosts": ["login.example"]}}],
+            "refresh": [{"name": "renew", "request": request, "extract": bring}],
+            "allow_plain_http": True,
+        }
+
+    @staticmethod
+    def before() -> Token:
+        return Token(Secret("used-up"), 0.0, variables={"RENEWAL": Secret("renewal-1")})
+
+    async def test_a_token_is_new_and_dated(self) -> None:
+        async with self.made() as (credential, server):
+            token = await credential.fetch(self.before())
+            assert (token.generation, token.issued_at) == (0, server.clock.now())
+            assert token.expires_at is not None
+            assert token.expires_at > server.clock.now()
+
+    async def test_fetching_again_renews_what_is_renewable(self) -> None:
+        async with self.made() as (credential, _):
+            first = await credential.fetch(self.before())
+            assert (await credential.fetch(first)).value != first.value
+
+    async def test_a_token_can_stand_where_it_goes_by_default(self) -> None:
+        async with self.made() as (credential, _):
+            token = await credential.fetch(self.before())
+            lines = inject_all(map(make_injector, credential.settings.inject), token).lines
+            assert token.value.reveal().encode() in lines
+
+    async def test_nothing_secret_is_printed(self) -> None:
+        async with self.made() as (credential, _):
+            token = await credential.fetch(self.before())
+            printed = f"{token!r} {credential.settings!r} {credential.settings.model_dump_json()} {credential!r}"
+            for secret in (self.secret, token.value.reveal(), "renewal-1"):
+                assert secret not in printed
+
+    def test_its_settings_know_whether_it_has_a_lineage(self) -> None:
+        assert self.parsed(TokenServer()).spends
+        assert not self.parsed(TokenServer()).starts_over
 
 
 class Bench:
