@@ -69,3 +69,12 @@ def test_every_reason_of_a_failed_fetch_can_be_counted() -> None:
         credential.fetched("expired", reason.value, 0.2)
     assert [credential.fetches["expired", outcome] for outcome in FETCH_OUTCOMES] == [0] + [1] * len(Reason)
     assert sum(credential.durations.counts) == len(Reason)
+
+
+def test_a_circuit_that_users_share_is_read_without_any_users_token() -> None:
+    credential = CredentialMetrics(Histogram())
+    credential.watch(lambda: 1.0, lambda: 4, lambda: 0)
+    credential.watch_circuit(lambda: 2)
+    assert (credential.expires_at, credential.generation) == (None, None)
+    assert credential.breaker_state is not None
+    assert credential.breaker_state() == 2

@@ -94,12 +94,13 @@ def test_the_same_name_gets_the_same_numbers_back() -> None:
 def test_a_reload_forgets_what_it_removed_and_never_lowers_a_total() -> None:
     metrics = busy()
     metrics.route("kept").watch_breaker(lambda: 0, lambda: 1)
+    metrics.credential("billing").breaker_opened = 2
     metrics.keep(routes={"kept"}, credentials=())
     page = metrics.render("")[0].decode()
     assert 'route="billing"' not in page
     assert 'credential="billing"' not in page
     assert f'route="{UNMATCHED}"' in page
-    assert scrape(metrics)["countersign_breaker_opened_total"] == 4
+    assert scrape(metrics)["countersign_breaker_opened_total"] == 6
     assert scrape(metrics)["countersign_token_lock_wait_seconds_count"] == 1
 
 
@@ -166,3 +167,10 @@ def test_everybody_else_gets_the_text_format(accept: str) -> None:
     body, content_type = busy().render(accept)
     assert content_type == "text/plain; version=0.0.4; charset=utf-8"
     assert b"# EOF" not in body
+
+
+def test_circuits_of_routes_and_of_token_endpoints_count_together_when_they_open() -> None:
+    metrics = Metrics()
+    metrics.route("billing").watch_breaker(lambda: 2, lambda: 3)
+    metrics.credential("billing").breaker_opened += 1
+    assert scrape(metrics)["countersign_breaker_opened_total"] == 4

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from proxy.core.errors import TokenUnavailableError
+from proxy.core.errors import CircuitOpenError, TokenUnavailableError
 from proxy.core.person import Person
 from proxy.core.secret import Secret
+from proxy.core.token import Token
 from proxy.credentials import KINDS
 from proxy.credentials.base import CredentialSettings
 from proxy.net.endpoint import Endpoint
@@ -25,7 +26,7 @@ from proxy.tokens.vault import Vault
 from proxy.tokens.workshop import Workshop
 from tests.fakes.clock import FakeClock
 from tests.fakes.flaky_store import FlakyStore
-from tests.fakes.token_room import SEAL
+from tests.fakes.token_room import SEAL, transient
 
 LOGIN: Mapping[str, Any] = {
     "kind": "http_request",
@@ -144,3 +145,41 @@ async def test_a_caller_who_leaves_while_the_store_is_asked_leaves_no_source_beh
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     assert not slow.vault._followers
+
+
+def grant(**more: Any) -> CredentialSettings:
+    written = {"kind": "client_credentials", "token_url": "https://auth.example/t", "client_id": "c", "per_user": True}
+    return settings(written, **more)
+
+
+async def test_the_users_of_a_credential_share_the_circuit_of_its_token_endpoint_and_nothing_else_of_it(
+    workshop: Workshop,
+) -> None:
+    one, other = pool(workshop, grant()), pool(workshop, grant(), "crm")
+    ann, ben = await one.obtain(person()), await one.obtain(person("ben"))
+    assert ann._gate is not ben._gate
+    assert ann._gate.circuit is ben._gate.circuit is one.circuit
+    assert (await other.obtain(person()))._gate.circuit is not one.circuit
+
+
+async def test_a_user_whose_source_is_made_anew_meets_the_circuit_as_it_was(workshop: Workshop) -> None:
+    made = pool(workshop, grant())
+    for number in range(5):
+        gate = (await made.obtain(person(f"user-{number}")))._gate
+        gate.failed(gate.enter(), transient())
+    made.dismiss(None)
+    with pytest.raises(CircuitOpenError) as caught:
+        await (await made.obtain(person())).obtain()
+    assert not caught.value.counts  # on the route: others hold tokens that live
+    assert [event.event for event in workshop.events.query().events].count(EventName.BREAKER_OPENED) == 1
+
+
+async def test_a_user_who_holds_a_token_is_served_while_the_circuit_is_open(workshop: Workshop) -> None:
+    made = pool(workshop, grant())
+    ann = await made.obtain(person())
+    await ann.plant(Token(Secret("planted-token"), workshop.runtime.clock.now()))
+    for number in range(5):
+        gate = (await made.obtain(person(f"user-{number}")))._gate
+        gate.failed(gate.enter(), transient())
+    assert ann.status().breaker == "open"
+    assert (await ann.obtain()).token.value.reveal() == "planted-token"

@@ -116,3 +116,20 @@ async def test_a_pool_that_goes_on_holds_as_many_as_before_until_its_sources_cou
     assert (later.pools["own"] is pool, pool.most) == (True, 7)
     later.connect(workshop)
     assert pool.most == 3
+
+
+async def test_the_circuit_that_users_share_is_seen_once_its_pool_counts(workshop: Workshop) -> None:
+    written = {"kind": "client_credentials", "token_url": "https://auth.example/t", "client_id": "c", "per_user": True}
+    sources = await build_sources({"own": KINDS["client_credentials"].Settings.model_validate(written)}, workshop)
+
+    def scraped() -> list[str]:
+        page = workshop.metrics.render("")[0].decode()
+        return [line for line in page.splitlines() if line.startswith("countersign_token_breaker_state{")]
+
+    circuit = sources.pools["own"].circuit
+    assert circuit is not None
+    assert scraped() == []
+    sources.connect(workshop)
+    for _ in range(5):
+        circuit.record(circuit.admit(), ok=False)
+    assert scraped() == ['countersign_token_breaker_state{credential="own"} 2.0']
