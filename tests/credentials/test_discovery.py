@@ -210,7 +210,7 @@ async def test_a_fetch_that_spends_asks_no_issuer_twice(bench: Bench, *, spends:
     hanging.hangs = True
     bench.endpoint = hanging
     own = {"client_id": CLIENT, "client_secret": SECRET, "allow_plain_http": True, "issuer": bench.server.issuer}
-    spending = RefreshTokenSettings.model_validate({"kind": "refresh_token", "refresh_token": "first", **own})
+    spending = RefreshTokenSettings.model_validate({"kind": "refresh_token", "refresh_token": "planted-first", **own})
     made = RefreshToken("main", spending, hanging, bench.clock) if spends else bench.made()
     with pytest.raises(TokenRequestError):
         await made.fetch(None)

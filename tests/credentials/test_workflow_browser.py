@@ -184,19 +184,26 @@ async def test_without_a_sign_in_somebody_has_to_sign_in(bench: Bench) -> None:
 
 async def test_a_token_may_come_back_with_the_person(bench: Bench) -> None:
     workflow = bench.made(on_callback=[], refresh=[])
-    arrival = await bench.arrive(workflow, access_token="t0ken", expires_in="120", client_secret="theirs", x="y")
+    arrival = await bench.arrive(
+        workflow, access_token="t0ken", expires_in="120", client_secret="planted-theirs", x="y"
+    )
     assert arrival.token.value.reveal() == "t0ken"
     assert arrival.token.expires_at == bench.clock.now() + 120
     assert set(arrival.token.variables) == {"ACCESS_TOKEN", "EXPIRES_IN", "HINT"}
 
 
 async def test_no_parameter_takes_the_place_of_what_is_known(bench: Bench) -> None:
-    theirs = {"client_secret": "theirs", "verifier": "theirs", "redirect_uri": "https://evil.example", "hint": "theirs"}
+    theirs = {
+        "client_secret": "planted-theirs",
+        "verifier": "planted-theirs",
+        "redirect_uri": "https://evil.example",
+        "hint": "planted-theirs",
+    }
     workflow = bench.made(inject=[{"kind": "header", "name": "X-Hint", "value": "{{ HINT }}"}])
     arrival = await bench.arrive(workflow, **theirs)
     assert bench.server.is_valid(arrival.token.value.reveal())
-    assert "theirs" not in {value.reveal() for value in arrival.token.variables.values()}
-    assert "theirs" not in bench.server.visits[0].form.values()
+    assert "planted-theirs" not in {value.reveal() for value in arrival.token.variables.values()}
+    assert "planted-theirs" not in bench.server.visits[0].form.values()
 
 
 async def test_a_parameter_that_is_too_long_is_none(bench: Bench) -> None:
@@ -301,7 +308,7 @@ async def test_a_step_that_fails_before_the_browser_sends_nobody_anywhere(bench:
     ("known", "asked"),
     [
         ({"USER_ID": "ann", "USER_EMAIL": "ann@mail.example", "TENANT": "acme"}, ["ann", "ann@mail.example", "acme"]),
-        ({"USER_ID": "ann", "USER_EMAIL": "ann@mail.example"}, ["ann", "ann@mail.example", "theirs"]),
+        ({"USER_ID": "ann", "USER_EMAIL": "ann@mail.example"}, ["ann", "ann@mail.example", "planted-theirs"]),
         ({"USER_ID": "ann", "TENANT": "acme"}, None),
     ],
 )
@@ -316,7 +323,7 @@ async def test_what_is_known_of_the_user_comes_from_us_and_who_they_are_from_nob
     assert not {"ACCESS_TOKEN", "VERIFIER", "REDIRECT_URI", "HINT"} & settings.user_variables
     own = settings.for_user({name: Secret(value) for name, value in known.items()})
     workflow = Workflow("old", own, bench.endpoint, bench.clock)
-    brought = {"user_id": "bob", "user_email": "bob@mail.example", "tenant": "theirs"}
+    brought = {"user_id": "bob", "user_email": "bob@mail.example", "tenant": "planted-theirs"}
     if asked is None:
         with pytest.raises(FetchError, match="USER_EMAIL"):
             await bench.arrive(workflow, **brought)

@@ -269,7 +269,9 @@ async def test_before_a_grant_is_called_dead_the_store_is_asked_for_what_follows
     carried = fleet.issuer.good
     successor = fleet.issuer.spend(carried)  # by a process that does not keep to the lock
     record, now = await fleet.stored(), fleet.clock.now()
-    theirs = Token(Secret("theirs"), now - 900, now - 600, record.generation, {"refresh_token": Secret(successor)})
+    theirs = Token(
+        Secret("planted-theirs"), now - 900, now - 600, record.generation, {"refresh_token": Secret(successor)}
+    )
     await fleet.one.plant("", record.generation, step=record.step + 1, token=theirs)
     two.credential.stepper.go.set()
     await fleet.clock.advance(seconds=1)

@@ -73,7 +73,7 @@ class World:
             raise FetchError(Reason.MALFORMED_RESPONSE, "it cannot stand there")
         return hold(token, (), plan(token, trusted=trusted))
 
-    def record(self, generation: int, text: str = "theirs", lifetime: float = 300.0) -> TokenRecord:
+    def record(self, generation: int, text: str = "planted-theirs", lifetime: float = 300.0) -> TokenRecord:
         now = self.clock.now()
         token = Token(Secret(text), now, now + lifetime, generation)
         return TokenRecord(IDENTITY, generation, token=token)
@@ -150,7 +150,7 @@ async def test_who_had_a_token_asks_for_the_lock_at_once(world: World, trigger: 
 
 async def test_a_first_look_spares_the_lock_when_there_is_a_token(world: World) -> None:
     await world.theirs.save(KEY, world.record(8))
-    assert got(await world.want(Trigger.FIRST)) == ("theirs", 8)
+    assert got(await world.want(Trigger.FIRST)) == ("planted-theirs", 8)
     assert world.store.asked == {"load": 1}
 
 
@@ -178,7 +178,7 @@ async def test_who_waits_takes_the_token_that_another_brings_at_once(world: Worl
     assert not task.done()
     await world.theirs.save(KEY, world.record(8))
     await world.clock.settle()  # no time passes
-    assert got(task) == ("theirs", 8)
+    assert got(task) == ("planted-theirs", 8)
 
 
 @pytest.mark.parametrize("trigger", [Trigger.FIRST, *WAITING])
@@ -210,7 +210,7 @@ async def test_of_many_who_wait_one_has_the_turn(world: World) -> None:
     assert sum(task.done() for task in tasks) == 1
     await world.theirs.save(KEY, world.record(8))
     await world.clock.settle()
-    assert [got(task) for task in tasks if not is_ours(task)] == [("theirs", 8)] * 9
+    assert [got(task) for task in tasks if not is_ours(task)] == [("planted-theirs", 8)] * 9
 
 
 async def test_what_was_heard_is_not_loaded_again(world: World) -> None:
@@ -218,7 +218,7 @@ async def test_what_was_heard_is_not_loaded_again(world: World) -> None:
     task = await world.want(Trigger.EXPIRED)
     await world.theirs.save(KEY, world.record(8))
     await world.clock.settle()
-    assert got(task) == ("theirs", 8)
+    assert got(task) == ("planted-theirs", 8)
     assert world.store.asked == {"acquire": 1}
 
 
@@ -241,7 +241,7 @@ async def test_what_does_not_settle_the_matter_is_waited_past(world: World) -> N
         assert not task.done(), record
     await world.theirs.save(KEY, world.record(13))
     await world.clock.settle()
-    assert got(task) == ("theirs", 13)
+    assert got(task) == ("planted-theirs", 13)
 
 
 async def test_a_token_counts_more_than_a_failure_that_came_after_it(world: World) -> None:
@@ -249,7 +249,7 @@ async def test_a_token_counts_more_than_a_failure_that_came_after_it(world: Worl
     task = await world.want(Trigger.EXPIRED)
     await world.theirs.save(KEY, world.failed(8))
     await world.clock.settle()
-    assert got(task) == ("theirs", 8)
+    assert got(task) == ("planted-theirs", 8)
 
 
 # Nobody tells
@@ -264,7 +264,7 @@ async def test_a_token_is_found_though_nobody_tells_of_it(world: World, trigger:
     await world.clock.settle()
     assert not task.done()
     await world.clock.advance(seconds=POLL)
-    assert got(task) == ("theirs", 8)
+    assert got(task) == ("planted-theirs", 8)
 
 
 async def test_a_failure_is_found_though_nobody_tells_of_it(world: World) -> None:
