@@ -168,8 +168,10 @@ async def test_a_user_whose_source_is_made_anew_meets_the_circuit_as_it_was(work
         gate = (await made.obtain(person(f"user-{number}")))._gate
         gate.failed(gate.enter(), transient())
     made.dismiss(None)
+    source = await made.obtain(person())
     with pytest.raises(CircuitOpenError) as caught:
-        await (await made.obtain(person())).obtain()
+        async with asyncio.timeout(5.0):
+            await source.obtain()
     assert not caught.value.counts  # on the route: others hold tokens that live
     assert [event.event for event in workshop.events.query().events].count(EventName.BREAKER_OPENED) == 1
 
