@@ -145,10 +145,10 @@ class Trial:
 
 async def trial(credential: Credential) -> Trial:
     """Fetch a token once, without retries and without keeping it; nothing is sent that may work only once."""
-    if credential.settings.spends and not credential.settings.starts_over:
-        return Trial(credential.name, (), _not_tried(credential.name))
     if (lack := credential.lacks(None)) is not None:
         return Trial(credential.name, (), Diagnosis(lack.code, str(lack)))
+    if credential.settings.spends and not credential.settings.starts_over:
+        return Trial(credential.name, (), _not_tried(credential.name))
     recorder = _Recorder(credential.endpoint, credential)
     twin = type(credential)(credential.name, credential.settings, recorder, credential.clock)
     twin.watch_step = recorder.note  # type: ignore[method-assign]

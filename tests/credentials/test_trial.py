@@ -8,6 +8,7 @@ from typing import Any
 import jwt
 import pytest
 
+from proxy.credentials.authorization_code import AuthorizationCode, AuthorizationCodeSettings
 from proxy.credentials.basic import Basic, BasicSettings
 from proxy.credentials.http_request import HttpRequest, HttpRequestSettings
 from proxy.credentials.refresh_token import RefreshToken, RefreshTokenSettings
@@ -342,3 +343,12 @@ async def test_a_token_that_is_written_down_asks_nobody() -> None:
     tried = await trial(Basic("main", settings, Endpoint(clock), clock))
     assert (tried.succeeded, tried.steps, tried.lifetime, tried.diagnosis.code) == (True, (), None, "ok")
     assert "s3cret" not in repr(tried)
+
+
+async def test_where_a_person_has_to_sign_in_the_way_there_is_told() -> None:
+    clock = FakeClock()
+    given = {"issuer": "https://login.example", "client_id": CLIENT, "client_secret": SECRET, "per_user": False}
+    settings = AuthorizationCodeSettings.model_validate({"kind": "authorization_code", **given})
+    tried = await trial(AuthorizationCode("drive", settings, Endpoint(clock), clock))
+    assert (tried.steps, tried.diagnosis.code) == ((), "login-required")
+    assert "POST /api/v1/credentials/drive/login" in tried.diagnosis.sentence

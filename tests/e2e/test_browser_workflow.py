@@ -130,7 +130,7 @@ async def test_a_link_to_elsewhere_is_not_opened_and_operators_learn_where_it_le
 async def test_a_trial_of_either_sends_nothing_and_says_why() -> None:
     async with scene() as s:
         tried = await s.proxy.admin("POST", "/api/v1/credentials/archive/test", json={"user": "ann"})
-        assert tried["diagnosis"]["code"] == "not-tried"
+        assert tried["diagnosis"]["code"] == "login-required"
         lent = await s.proxy.admin("POST", "/api/v1/credentials/redeem/test")
         assert "needs the variable CODE" in lent["diagnosis"]["sentence"]
         assert (s.server.refusals, s.server.redeemed) == ([], [])
