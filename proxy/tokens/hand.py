@@ -8,7 +8,6 @@ replacement; one that nobody used since its own planned refresh is left to lapse
 from collections.abc import Callable
 
 from proxy.net.runtime import Runtime
-from proxy.telemetry.counts import CredentialMetrics
 from proxy.tokens.alarm import Alarm
 from proxy.tokens.held import Held
 from proxy.tokens.outcome import Trigger
@@ -17,19 +16,17 @@ from proxy.tokens.outcome import Trigger
 class Hand:
     """One credential's. `replace` begins a replacement, or returns for how many seconds none may begin."""
 
-    def __init__(
-        self, name: str, runtime: Runtime, metrics: CredentialMetrics, replace: Callable[[], float | None]
-    ) -> None:
+    def __init__(self, name: str, runtime: Runtime, replace: Callable[[], float | None]) -> None:
         self.held: Held | None = None
         """What requests may use; it may have expired."""
         self.missing = Trigger.FIRST
         """Why there is none, when there is none."""
         self._aside: Held | None = None
         self._now = runtime.clock.now
-        self._metrics = metrics
         self._replace = replace
         self._alarm = Alarm(runtime, f"refresh {name}", self._grow_stale)
-        self._uses_at_adoption = 0
+        self.was_used = False
+        """The token is worth replacing in time: a request had it, or wanted it when there was none."""
 
     def __repr__(self) -> str:
         return "<Hand, empty>" if self.held is None else f"<Hand, {self.held.state(self._now()).value}>"
@@ -37,7 +34,7 @@ class Hand:
     def take(self, held: Held, *, even_if_unused: bool) -> None:
         """Hold that token. `even_if_unused`: replace it in time though no request should use it."""
         self.held, self._aside = held, None
-        self._uses_at_adoption = -1 if even_if_unused else self._uses()
+        self.was_used = even_if_unused
         self._alarm.set(held.stale_at - self._now())
 
     def withdraw(self, *, for_good: bool = False) -> bool:
@@ -73,12 +70,9 @@ class Hand:
 
     def _grow_stale(self) -> None:
         held, now = self.held, self._now()
-        if held is None or now >= held.expires_at or self._uses() == self._uses_at_adoption:
+        if held is None or now >= held.expires_at or not self.was_used:
             return
         if now < held.stale_at:  # the wall clock has been set back
             self._alarm.set(held.stale_at - now)
         elif (wait := self._replace()) is not None:
             self._alarm.set(wait)
-
-    def _uses(self) -> int:
-        return self._metrics.hit + self._metrics.stale + self._metrics.wait

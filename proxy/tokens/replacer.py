@@ -64,7 +64,7 @@ class Replacer:
         """Who gets what each fetch brings, too."""
         self.allowance = Allowance()
         """How many more renewals rejections may force."""
-        self.hand = Hand(name, runtime, metrics, self.behind)
+        self.hand = Hand(name, runtime, self.behind)
         self._flight: Flight[Held | Failure] = Flight(runtime, f"fetch {name}")
         self._look: Flight[Held | StoreError | None] = Flight(runtime, f"look for what was brought to {name}")
 

@@ -103,19 +103,18 @@ class Source:
 
     def current(self) -> Held | None:
         """Return the token that may be used now, without waiting; None: `obtain` it. Stands on the hot path."""
-        held = self._hand.held
-        if held is None:
+        hand = self._hand
+        held = hand.held
+        if held is None or (now := self._now()) >= held.expires_at:
             return None
-        now = self._now()
+        hand.was_used = True
         if now < held.stale_at:
             self._metrics.hit += 1
             return held
-        if now < held.expires_at:
-            self._metrics.stale += 1
-            if not self.at_rest:
-                self._replacer.behind()
-            return held
-        return None
+        self._metrics.stale += 1
+        if not self.at_rest:
+            self._replacer.behind()
+        return held
 
     @property
     def token(self) -> Token | None:

@@ -16,6 +16,7 @@ from proxy.telemetry.metrics import Metrics
 from proxy.tokens.vault import Vault
 from proxy.tokens.workshop import Workshop
 from tests.fakes.clock import FakeClock
+from tests.fakes.credential import ScriptedCredential
 from tests.fakes.token_room import SEAL
 
 
@@ -60,3 +61,20 @@ async def test_a_source_has_a_circuit_of_its_own_unless_it_is_given_one(workshop
     together = [workshop.source(credential, f"token/billing/{number}", "identity", circuit) for number in range(2)]
     assert alone[0]._gate.circuit is not alone[1]._gate.circuit
     assert {id(source._gate.circuit) for source in together} == {id(circuit)}
+
+
+async def test_a_token_that_nobody_uses_lapses_though_others_of_the_credential_are_used(workshop: Workshop) -> None:
+    clock = workshop.runtime.clock
+    assert isinstance(clock, FakeClock)
+    busy, idle = (ScriptedCredential(clock) for _ in range(2))
+    busy.name = idle.name = "billing"
+    one, other = (
+        workshop.source(credential, f"token/billing/{number}", "identity")
+        for number, credential in enumerate((busy, idle))
+    )
+    for source in (one, other):
+        await source.obtain()
+    for _ in range(100):
+        await clock.advance(seconds=30)
+        assert one.current() is not None
+    assert (busy.count > 5, idle.count) == (True, 2)
