@@ -7,6 +7,8 @@ UV ?= uv
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url $(UPGRADE)
 ROUNDS ?= 10
 OIDC = tests/providers/oidc/node_modules/.package-lock.json
+# Tests that mostly wait, for leases and servers that come back: they run beside the others, and are heard after them.
+WAITING = $(patsubst %,tests/fleet/test_%.py,crash_walk one_machine outages spent_once wrong_clocks)
 
 .PHONY: help run test bench soak fuzz lock docs clean tools
 .DEFAULT_GOAL := help
@@ -29,7 +31,9 @@ test: .venv/.test tools $(OIDC)
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/pytest
+	@said=$$(mktemp); .venv/bin/pytest -p no:cacheprovider $(WAITING) >"$$said" 2>&1 & waiting=$$!; \
+	.venv/bin/pytest $(addprefix --ignore=,$(WAITING)); rest=$$?; \
+	wait $$waiting; waiting=$$?; cat "$$said"; rm -f "$$said"; exit $$((rest | waiting))
 
 fuzz: .venv/.test
 	.venv/bin/pytest --hypothesis-profile=fuzz tests/config tests/core tests/credentials tests/faults tests/gateway tests/net tests/tokens
