@@ -54,7 +54,8 @@ class Account:
         known = self.record
         if record.order < known.order or record.is_same_as(known):
             return False
-        is_older = self.durable and self._is_ours_alone and record.issued_at < known.issued_at
+        is_ours = record.has_token_of(known)  # a little younger or older, for its age was reckoned at another moment
+        is_older = self.durable and self._is_ours_alone and not is_ours and record.issued_at < known.issued_at
         if known.token is not None and (record.is_blank or is_older):
             record = known.renumber(record.generation + 1)  # so that what we know replaces it
         elif record.order == known.order and None not in (record.spending_since, known.spending_since):

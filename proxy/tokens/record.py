@@ -127,8 +127,12 @@ class TokenRecord:
 
     def is_same_as(self, other: "TokenRecord") -> bool:
         """Tell whether both give the same account of the same token. What two begin to spend is never the same."""
-        is_same = self.order == other.order and _content(self.token) == _content(other.token)
+        is_same = self.order == other.order and self.has_token_of(other)
         return self is other or (is_same and self.spending_since is None and other.spending_since is None)
+
+    def has_token_of(self, other: "TokenRecord") -> bool:
+        """Tell whether both have the same token, with the same things to carry."""
+        return _content(self.token) == _content(other.token)
 
     def _next(self, **changes: object) -> "TokenRecord":
         return replace(self, step=self.step + 1, is_damaged=False, **changes)  # type: ignore[arg-type]

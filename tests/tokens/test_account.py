@@ -110,6 +110,25 @@ async def test_a_newer_record_is_taken(world: World) -> None:
         assert world.account.record is record
 
 
+async def test_word_of_the_same_token_that_was_long_under_way_is_not_taken_for_an_older_token() -> None:
+    world = World(durable=True)
+    issued = world.record(7)
+    await world.clock.advance(seconds=0.2)
+    world.account.record = world.record(7)  # what we know took a while to get here, so it looks younger than it is
+    world.store.begins.clear()
+    rejecting = asyncio.create_task(world.account.reject(7))
+    await asyncio.sleep(0)
+    spent = issued.reject(world.clock.now()).spend(world.clock.monotonic())
+    await world.theirs.save(KEY, spent, durable=True)
+    assert world.account.hear(spent)
+    assert world.account.record is spent
+    world.store.begins.set()
+    await rejecting
+    assert world.knows() == await world.stored() == (7, 2, "planted-ours")
+    assert world.account.record.may_be_spent
+    await world.runtime.close()
+
+
 async def test_an_older_record_is_passed_over(world: World) -> None:
     known = world.account.record = world.record(7).reject(world.clock.now())
     for older in (world.record(7), world.record(6, "planted-theirs"), NOTHING):
