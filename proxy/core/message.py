@@ -55,13 +55,18 @@ class Injection:
         """Return both, this one's parts first."""
         return Injection(
             self.lines + other.lines,
-            self.replaces | other.replaces,
+            _both(self.replaces, other.replaces),
             self.query + b"&" + other.query if self.query and other.query else self.query or other.query,
-            self.query_names | other.query_names,
+            _both(self.query_names, other.query_names),
             self.cookies + other.cookies,
-            self.cookie_names | other.cookie_names,
+            _both(self.cookie_names, other.cookie_names),
             other.tailored if self.tailored is None else self.tailored.joined(other.tailored),
         )
+
+
+def _both(one: frozenset[bytes], other: frozenset[bytes]) -> frozenset[bytes]:
+    """Return what is in either: the very set, if the other is empty, so that many injections share it."""
+    return one | other if one and other else one or other
 
 
 NOTHING: Final = Injection()

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -10,7 +11,7 @@ from proxy.core.clock import Clock
 from proxy.core.errors import FetchError, ProxyError, Reason
 from proxy.core.expression import UndefinedVariableError
 from proxy.core.message import Reply
-from proxy.core.rejection import DEFAULT_RULES, RejectionSettings
+from proxy.core.rejection import DEFAULT_RULES, Rejection, RejectionSettings
 from proxy.core.secret import Secret
 from proxy.core.settings import Duration, Settings
 from proxy.core.token import NO_VARIABLES, Token
@@ -180,6 +181,16 @@ class Credential(ABC):
         self.settings = settings
         self.endpoint = endpoint
         self.clock = clock
+
+    @cached_property
+    def injectors(self) -> tuple[Injector, ...]:
+        """Return what puts its tokens into requests: the same for all who share the credential."""
+        return self.settings.injectors()
+
+    @cached_property
+    def rejection(self) -> Rejection:
+        """Return the rules by which an answer refuses its tokens: the same for all who share the credential."""
+        return Rejection(self.settings.rejected_when)
 
     def lacks(self, previous: Token | None) -> ProxyError | None:
         """Return what a request is told when a person has to do something before there can be a token; None: fetch.

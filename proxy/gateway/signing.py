@@ -19,6 +19,8 @@ Signature = tuple[Held, ...]
 class Signer:
     """The sources of one route."""
 
+    __slots__ = ("_merged", "_only", "can_renew", "refusals", "sources")
+
     def __init__(self, sources: tuple[Source, ...]) -> None:
         self.sources = sources
         self._only = sources[0] if len(sources) == 1 else None
@@ -26,7 +28,7 @@ class Signer:
         self.can_renew = any(source.renewable and source.rejection.renews for source in sources)
         """Whether a request may have to be sent again."""
         statuses = [source.rejection.statuses_for(source.renewable) for source in sources]
-        self.refusals = None if None in statuses else frozenset[int]().union(*filter(None, statuses))
+        self.refusals = statuses[0] if self._only is not None else _union(statuses)
         """The only statuses of which a rule can make anything; None: any."""
 
     def current(self) -> Signature | None:
@@ -96,6 +98,10 @@ class Signers:
         while len(self._by_user) > most:
             self._by_user.popitem(last=False)
         return signer
+
+
+def _union(statuses: list[frozenset[int] | None]) -> frozenset[int] | None:
+    return None if None in statuses else frozenset[int]().union(*filter(None, statuses))
 
 
 def _merge(injections: list[Injection]) -> Injection:

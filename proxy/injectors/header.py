@@ -87,6 +87,7 @@ class Header(Injector):
         self._value = settings.value
         self._mode = settings.mode
         self._target = None if settings.move_to is None else settings.move_to.encode("ascii")
+        self._replaces = frozenset({self._lowered} if self._target is None else {self._lowered, self._target.lower()})
 
     def inject(self, injection: Injection, token: Token) -> Injection:
         """Add the line."""
@@ -102,6 +103,6 @@ class Header(Injector):
         if self._mode == "keep":
             return Injection(tailored=Tailored(unless_header=((self._lowered, line),)))
         if self._target is None:
-            return Injection(lines=line, replaces=frozenset({self._lowered}))
+            return Injection(lines=line, replaces=self._replaces)
         moved = Tailored(moves=((self._lowered, self._target),))
-        return Injection(lines=line, replaces=frozenset({self._lowered, self._target.lower()}), tailored=moved)
+        return Injection(lines=line, replaces=self._replaces, tailored=moved)

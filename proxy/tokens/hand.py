@@ -16,6 +16,8 @@ from proxy.tokens.outcome import Trigger
 class Hand:
     """One credential's. `replace` begins a replacement, or returns for how many seconds none may begin."""
 
+    __slots__ = ("_alarm", "_aside", "_now", "_replace", "held", "missing", "was_used")
+
     def __init__(self, name: str, runtime: Runtime, replace: Callable[[], float | None]) -> None:
         self.held: Held | None = None
         """What requests may use; it may have expired."""

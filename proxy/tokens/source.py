@@ -44,6 +44,10 @@ class Source:
     token endpoint, None: one of its own.
     """
 
+    __slots__ = ("__weakref__", "_account", "_clock", "_events", "_gate", "_hand", "_metrics", "_now", "_replacer",
+                 "_runtime", "_vault", "at_rest", "credential", "identity", "is_durable", "name", "rejection",
+                 "renewable", "was_used")  # fmt: skip
+
     def __init__(
         self,
         name: str,
@@ -62,13 +66,9 @@ class Source:
         circuit: Circuit | None = None,
     ) -> None:
         self.name, self.identity = name, identity
-        self.credential = credential
-        self.rejection = rejection
-        self.renewable = credential.renewable
-        self._vault = vault
+        self.credential, self.renewable, self.rejection = credential, credential.renewable, rejection
         self._runtime, self._clock, self._now = runtime, runtime.clock, runtime.clock.now
-        self._metrics = metrics
-        self._events = events
+        self._vault, self._metrics, self._events = vault, metrics, events
         render = renderer(injectors, window=safety_window, renewable=credential.renewable, random=random)
         self.is_durable = durable = not (credential.lineage is credential.brought is None)
         whose = identity if credential.brought is None else key  # what was brought is good under other settings, too
@@ -87,8 +87,7 @@ class Source:
         self._gate, self._hand = self._replacer.gate, self._replacer.hand
         self.at_rest = False
         """It begins nothing more, and is to be asked no more if there is another one."""
-        self.was_used = False
-        """Since a pool looked last."""
+        self.was_used = False  # since a pool looked last
         if self.renewable:
             vault.follow(key, self)
 
@@ -105,13 +104,16 @@ class Source:
         """Return the token that may be used now, without waiting; None: `obtain` it. Stands on the hot path."""
         hand = self._hand
         held = hand.held
-        if held is None or (now := self._now()) >= held.expires_at:
+        if held is None:
             return None
-        hand.was_used = True
-        if now < held.stale_at:
+        if (now := self._now()) < held.stale_at:
             self._metrics.hit += 1
+            hand.was_used = True
             return held
+        if now >= held.expires_at:
+            return None
         self._metrics.stale += 1
+        hand.was_used = True
         if not self.at_rest:
             self._replacer.behind()
         return held

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from proxy import credentials
-from proxy.core.rejection import Rejection
 from proxy.credentials.base import Credential, CredentialSettings
 from proxy.net.endpoint import Endpoint
 from proxy.net.runtime import Runtime
@@ -38,18 +37,17 @@ class Workshop:
 
     def source(self, credential: Credential, key: str, identity: str, circuit: Circuit | None = None) -> Source:
         """Return that credential at work; `key` is that of its record in the store, `circuit` one that others share."""
-        settings = credential.settings
         return Source(
             credential.name,
             credential,
-            injectors=settings.injectors(),
+            injectors=credential.injectors,
             vault=self.vault,
             key=key,
             runtime=self.runtime,
             metrics=self.metrics.credential(credential.name),
             events=self.events,
             identity=identity,
-            rejection=Rejection(settings.rejected_when),
-            safety_window=settings.safety_window,
+            rejection=credential.rejection,
+            safety_window=credential.settings.safety_window,
             circuit=circuit,
         )

@@ -11,13 +11,14 @@ withdraw that. Nothing here waits, unless a JWT was signed with a key that is no
 
 import hmac
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, NoReturn
 
 from proxy.core.clock import Clock
 from proxy.core.errors import DependencyUnavailableError, UserRequiredError, UserUnprovenError
 from proxy.core.jwt_claims import ClaimsError, Expected, check_times, read_header, told_issuer, verify
 from proxy.core.message import RequestHead
+from proxy.core.person import Person
 from proxy.core.secret import Secret
 from proxy.net.endpoint import Endpoint
 from proxy.net.jwks import COOLDOWN, Jwks, JwksError
@@ -75,16 +76,20 @@ def user_hash(user: str, secret: Secret) -> str:
 class Identifier:
     """Knows which proofs count. One per configuration."""
 
-    def __init__(self, settings: UsersSettings, endpoint: Endpoint, runtime: Runtime) -> None:
+    def __init__(
+        self, settings: UsersSettings, endpoint: Endpoint, runtime: Runtime, person: Callable[[str], Person]
+    ) -> None:
+        """`person` returns the user with an id."""
+        self._person = person
         self._secret = settings.identity_secret
         self._issuers = {one.issuer: _Issuer(one, endpoint, runtime) for one in settings.issuers.values()}
         self._clock: Clock = runtime.clock
         self._most = settings.remembered
-        self._proven: OrderedDict[Claim, tuple[str, _Token | None]] = OrderedDict()
-        """The ids that were proved, with what tells for how long, if it was a token that did it."""
+        self._proven: OrderedDict[Claim, tuple[Person, _Token | None]] = OrderedDict()
+        """The users who were proved, with what tells for how long, if it was a token that did it."""
 
-    def known(self, claim: Claim, *, believed: bool) -> str | None:
-        """Return the user's id, if that can be told at once; None: `find` has to wait for an issuer's keys.
+    def known(self, claim: Claim, *, believed: bool) -> Person | None:
+        """Return the user, if that can be told at once; None: `find` has to wait for an issuer's keys.
 
         `believed`: whoever makes the claim may name any user.
 
@@ -105,8 +110,8 @@ class Identifier:
         keys = issuer.jwks.known(read_header(claim.token))
         return self._by_token(claim, issuer, keys) if keys else None
 
-    async def find(self, claim: Claim, *, believed: bool) -> str:
-        """Return the user's id, after the issuer's keys have been asked for if need be.
+    async def find(self, claim: Claim, *, believed: bool) -> Person:
+        """Return the user, after the issuer's keys have been asked for if need be.
 
         Raises:
             UserRequiredError: nobody is named.
@@ -123,11 +128,11 @@ class Identifier:
             raise DependencyUnavailableError(why, retry_after=COOLDOWN) from error
         return self._by_token(claim, issuer, keys)
 
-    def _by_hash(self, claim: Claim, *, believed: bool) -> str:
+    def _by_hash(self, claim: Claim, *, believed: bool) -> Person:
         if claim.user is None:
             raise UserRequiredError(f"name the user in {USER}, with a proof, or send {USER_TOKEN}")
         if claim.user_hash is None:
-            return _id(claim.user) if believed else _refuse(f"send a proof beside {USER}")
+            return self._person(_id(claim.user)) if believed else _refuse(f"send a proof beside {USER}")
         if self._secret is None:
             _refuse("no `identity_secret` is configured, so that no user_hash proves anything")
         if not hmac.compare_digest(user_hash(claim.user, self._secret).encode(), claim.user_hash.lower().encode()):
@@ -142,7 +147,7 @@ class Identifier:
             _refuse(f"in {USER_TOKEN} {error}")
         return issuer or _refuse(f"the issuer of {USER_TOKEN} is not configured")
 
-    def _by_token(self, claim: Claim, issuer: "_Issuer", keys: tuple[Any, ...]) -> str:
+    def _by_token(self, claim: Claim, issuer: "_Issuer", keys: tuple[Any, ...]) -> Person:
         try:
             claims = verify(str(claim.token), keys, issuer.expected, self._clock.now())
         except ClaimsError as error:
@@ -157,12 +162,13 @@ class Identifier:
         trusted = _Token({"exp": claims["exp"]}, self._clock.monotonic() + TRUSTED)
         return self._remembered(claim, _id(user), trusted)
 
-    def _remembered(self, claim: Claim, user: str, token: "_Token | None") -> str:
+    def _remembered(self, claim: Claim, user: str, token: "_Token | None") -> Person:
         """Return the user, whom this claim proves from now on."""
-        self._proven[claim] = user, token
+        person = self._person(user)
+        self._proven[claim] = person, token
         if len(self._proven) > self._most:
             self._proven.popitem(last=False)
-        return user
+        return person
 
 
 class _Token(NamedTuple):

@@ -42,7 +42,7 @@ class People:
     ) -> None:
         self.settings = settings
         self.registry = registry
-        self.identifier = Identifier(settings, endpoint, runtime)
+        self.identifier = Identifier(settings, endpoint, runtime, registry.person)
         self._doubts = doubts
         self.portal = Portal((), settings.own_origin, settings.origins)
         self.pushes: Pushes | None = None
@@ -61,17 +61,16 @@ class People:
         """
         claim = claimed(head)
         try:
-            user = self.identifier.known(claim, believed=principal.acts_for_any)
+            return self.identifier.known(claim, believed=principal.acts_for_any)
         except UserUnprovenError as error:
             self._doubts.tell(claim.user, self.registry.pseudonym, error, via=VIA)
             raise
-        return None if user is None else self.registry.person(user)
 
     async def find(self, head: RequestHead, principal: Principal) -> Person:
         """Do the same, and wait for what has to be asked. Raises the same, or DependencyUnavailableError."""
         claim = claimed(head)
         with self._doubts.of_user(claim.user, self.registry.pseudonym, via=VIA):
-            return self.registry.person(await self.identifier.find(claim, believed=principal.acts_for_any))
+            return await self.identifier.find(claim, believed=principal.acts_for_any)
 
     async def proven(self, head: RequestHead) -> str | None:
         """Return the user whom a call proves to be from; None: it names nobody.
@@ -81,7 +80,7 @@ class People:
         """
         claim = claimed(head)
         with self._doubts.of_user(claim.user, self.registry.pseudonym, via=VIA):
-            return None if claim == Claim() else await self.identifier.find(claim, believed=False)
+            return None if claim == Claim() else (await self.identifier.find(claim, believed=False)).id
 
     async def named_in(self, document: Mapping[str, Any], *others: str) -> Person:
         """Return the user whom the body of a browser's call names and proves. `others`: what else it may say.
@@ -94,7 +93,7 @@ class People:
         """
         claim = claim_in(document, *others)
         with self._doubts.of_user(claim.user, self.registry.pseudonym, via=BROWSER):
-            return self.registry.person(await self.identifier.find(claim, believed=False))
+            return await self.identifier.find(claim, believed=False)
 
     def let_push(self, pushes: Pushes) -> None:
         """Have users' tokens taken there."""

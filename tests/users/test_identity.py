@@ -1,7 +1,7 @@
 """A user id counts only with a proof, and a proof that is wrong is refused whatever else is shown."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 import jwt
@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.core.errors import DependencyUnavailableError, UserRequiredError, UserUnprovenError
+from proxy.core.person import Person
 from proxy.core.secret import Secret
 from proxy.net.endpoint import Endpoint
 from proxy.net.jwks import COOLDOWN
@@ -33,6 +34,14 @@ def key_set(key: ec.EllipticCurvePrivateKey, **more: str) -> str:
     return json.dumps({"keys": [{**jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True), **more}]})
 
 
+async def nothing() -> Mapping[str, Secret]:
+    return {}
+
+
+def somebody(user: str) -> Person:
+    return Person(user, f"pseudonym-of-{user}", nothing)
+
+
 class Room:
     """An issuer on a real socket, and a proxy that believes it."""
 
@@ -46,14 +55,18 @@ class Room:
         self.settings = UsersSettings.model_validate(
             {"identity_secret": SECRET, "issuers": {"id": {**issuer, **settings}}}
         )
-        self.identifier = Identifier(self.settings, self.endpoint, self.runtime)
+        self.identifier = Identifier(self.settings, self.endpoint, self.runtime, somebody)
 
     def token(self, key: ec.EllipticCurvePrivateKey = KEY, *, key_id: str | None = None, **claims: Any) -> str:
         said = {"iss": "https://id.example", "aud": "countersign", "sub": "ann", "exp": self.clock.now() + 600}
         return jwt.encode(said | claims, key, "ES256", None if key_id is None else {"kid": key_id})
 
+    def known(self, claim: Claim, *, believed: bool) -> str | None:
+        person = self.identifier.known(claim, believed=believed)
+        return None if person is None else person.id
+
     async def find(self, claim: Claim, *, believed: bool = False) -> str:
-        return await self.identifier.find(claim, believed=believed)
+        return (await self.identifier.find(claim, believed=believed)).id
 
 
 @pytest_asyncio.fixture
@@ -82,8 +95,8 @@ def test_a_claim_shows_nothing_of_its_proof() -> None:
 
 
 async def test_the_hash_of_the_id_proves_it_at_once(room: Room) -> None:
-    assert room.identifier.known(Claim("ann", HASH), believed=False) == "ann"
-    assert room.identifier.known(Claim("ann", HASH.upper()), believed=False) == "ann"
+    assert room.known(Claim("ann", HASH), believed=False) == "ann"
+    assert room.known(Claim("ann", HASH.upper()), believed=False) == "ann"
 
 
 async def test_a_hash_that_was_right_is_reckoned_once_and_a_wrong_one_each_time(
@@ -97,16 +110,16 @@ async def test_a_hash_that_was_right_is_reckoned_once_and_a_wrong_one_each_time(
 
     monkeypatch.setattr(identity, "user_hash", counted)
     for _ in range(3):
-        assert room.identifier.known(Claim("ann", HASH), believed=False) == "ann"
+        assert room.known(Claim("ann", HASH), believed=False) == "ann"
         with pytest.raises(UserUnprovenError):
-            room.identifier.known(Claim("ben", HASH), believed=False)
+            room.known(Claim("ben", HASH), believed=False)
     assert reckoned == ["ann", "ben", "ben", "ben"]
 
 
 async def test_what_a_believed_caller_says_proves_nothing_for_others(room: Room) -> None:
-    assert room.identifier.known(Claim("ann"), believed=True) == "ann"
+    assert room.known(Claim("ann"), believed=True) == "ann"
     with pytest.raises(UserUnprovenError, match="send a proof"):
-        room.identifier.known(Claim("ann"), believed=False)
+        room.known(Claim("ann"), believed=False)
 
 
 async def test_a_caller_that_may_act_for_any_user_needs_no_proof(room: Room) -> None:
@@ -115,9 +128,9 @@ async def test_a_caller_that_may_act_for_any_user_needs_no_proof(room: Room) -> 
 
 async def test_a_token_of_the_issuer_proves_who_its_subject_is(room: Room) -> None:
     claim = Claim(token=room.token())
-    assert room.identifier.known(claim, believed=False) is None
+    assert room.known(claim, believed=False) is None
     assert await room.find(claim) == "ann"
-    assert room.identifier.known(claim, believed=False) == "ann"
+    assert room.known(claim, believed=False) == "ann"
     assert len(room.server.requests) == 1
 
 
@@ -126,7 +139,7 @@ async def test_a_token_counts_until_it_ends_and_not_longer(room: Room) -> None:
     await room.find(claim)
     await room.clock.advance(minutes=11)
     with pytest.raises(UserUnprovenError, match="has expired"):
-        room.identifier.known(claim, believed=False)
+        room.known(claim, believed=False)
 
 
 async def test_a_key_that_the_issuer_has_rotated_in_is_asked_for(room: Room) -> None:
@@ -186,7 +199,7 @@ async def test_an_id_alone_proves_nothing(room: Room) -> None:
 
 
 async def test_without_a_secret_no_hash_proves_anything(room: Room) -> None:
-    bare = Identifier(UsersSettings(), room.endpoint, room.runtime)
+    bare = Identifier(UsersSettings(), room.endpoint, room.runtime, somebody)
     with pytest.raises(UserUnprovenError, match="identity_secret"):
         bare.known(Claim("ann", user_hash("ann", Secret(""))), believed=False)
 
@@ -206,7 +219,7 @@ async def test_a_token_does_not_outlive_by_long_the_key_that_its_issuer_withdraw
     room.server.knobs.body = key_set(OTHER, kid="new")
     await room.clock.advance(seconds=max(COOLDOWN, identity.TRUSTED - 1))
     await room.find(Claim(token=room.token(OTHER, key_id="new")))
-    assert room.identifier.known(claim, believed=False) == "ann"
+    assert room.known(claim, believed=False) == "ann"
     await room.clock.advance(seconds=1)
     with pytest.raises(UserUnprovenError, match="no key of its issuer"):
         await room.find(claim)
@@ -220,9 +233,9 @@ async def test_an_id_is_a_short_line(room: Room, user: str) -> None:
 
 def test_no_more_proofs_are_remembered_than_users() -> None:
     settings = UsersSettings.model_validate({"identity_secret": SECRET, "remembered": 3})
-    identifier = Identifier(settings, Endpoint(FakeClock()), Runtime(FakeClock(), lambda name, error: None))
+    identifier = Identifier(settings, Endpoint(FakeClock()), Runtime(FakeClock(), lambda name, error: None), somebody)
     for user in ("ann", "ben", "cat", "dan"):
-        assert identifier.known(Claim(user, user_hash(user, SECRET)), believed=False) == user
+        assert identifier.known(Claim(user, user_hash(user, SECRET)), believed=False) == somebody(user)
     assert [claim.user for claim in identifier._proven] == ["ben", "cat", "dan"]
 
 
@@ -232,6 +245,7 @@ def test_no_guess_at_a_hash_proves_an_id(user: str, guess: str) -> None:
         UsersSettings.model_validate({"identity_secret": SECRET}),
         Endpoint(FakeClock()),
         Runtime(FakeClock(), lambda name, error: None),
+        somebody,
     )
     with pytest.raises(UserUnprovenError):
         identifier.known(Claim(user, guess), believed=False)
