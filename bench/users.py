@@ -159,10 +159,11 @@ def requests(args: argparse.Namespace, scratch: Path, identity: str, key: str) -
     secret, draw = Secret(identity), random.Random(7)
     everybody = [f"user-{number}" for number in range(args.users)]
     hot = draw.sample(everybody, min(HOT, len(everybody)))
-    crowds = {"one user": everybody[:1], "remembered": hot, "drawn from all": everybody}
+    one = hot[:1] * len(hot)  # drawn from as many, so that the load costs the same to make
+    crowds = {"one user": one, "remembered": hot, "drawn from all": everybody}
     scripts = {}
     for name, users in crowds.items():
-        listed, script = scratch / f"{len(users)}.txt", scratch / f"{len(users)}.lua"
+        listed, script = scratch / f"{name}.txt", scratch / f"{name}.lua"
         listed.write_text("".join(f"{user} {user_hash(user, secret)}\n" for user in users))
         script.write_text(LUA.format(path=listed, user=USER, hash=USER_HASH, key=key, seed=draw.randrange(1 << 30)))
         scripts[name] = script
