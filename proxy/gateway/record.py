@@ -74,7 +74,7 @@ class Recorder:
             duration=seconds,
             upstream=trace.upstream_seconds,
             credential=None if plan is None else plan.credentials,
-            generation=signature[0].token.generation if signature else None,
+            generation=signature[0].generation if signature else None,
             reason=trace.reason,
             replayed=trace.replayed,
         )

@@ -31,6 +31,14 @@ class Signer:
         self.refusals = statuses[0] if self._only is not None else _union(statuses)
         """The only statuses of which a rule can make anything; None: any."""
 
+    def is_at_work(self) -> bool:
+        """Tell whether its sources still are; if so, they count as used."""
+        for source in self.sources if self._only is None else (self._only,):
+            if source.at_rest:
+                return False
+            source.was_used = True
+        return True
+
     def current(self) -> Signature | None:
         """Return the tokens that may be used now, without waiting; None when one of them must be waited for."""
         if self._only is not None:
@@ -84,11 +92,7 @@ class Signers:
         signer = self._by_user.get(person.pseudonym)
         if signer is None:
             return None
-        for source in signer.sources:
-            if source.at_rest:
-                return None
-            source.was_used = True
-        return signer
+        return signer if signer.is_at_work() else None
 
     async def obtain(self, person: Person) -> Signer:
         """Return it, with sources made for the user if need be. May raise ProxyError."""

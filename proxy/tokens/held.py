@@ -23,6 +23,8 @@ class Held:
     """Unix seconds; inf: never."""
     expires_at: float
     """Unix seconds; inf: never."""
+    generation: int
+    """The token's."""
 
     def is_same_token_as(self, other: "Held") -> bool:
         """Tell whether both are the same token, however often it was made ready."""
@@ -44,7 +46,7 @@ def hold(token: Token, injectors: tuple[Injector, ...], lifetime: Lifetime) -> H
         injection = inject_all(injectors, token)
     except InjectError as error:
         raise FetchError(Reason.MALFORMED_RESPONSE, f"the token cannot be put into a request: {error}") from error
-    return Held(token, injection, lifetime.stale_at, lifetime.expires_at)
+    return Held(token, injection, lifetime.stale_at, lifetime.expires_at, token.generation)
 
 
 def renderer(

@@ -12,7 +12,7 @@ withdraw that. Nothing here waits, unless a JWT was signed with a key that is no
 import hmac
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from proxy.core.clock import Clock
 from proxy.core.errors import DependencyUnavailableError, UserRequiredError, UserUnprovenError
@@ -30,6 +30,8 @@ USER_HASH: Final = "X-Countersign-User-Hash"
 USER_TOKEN: Final = "X-Countersign-User-Token"  # noqa: S105 - a header's name
 HEADERS: Final = frozenset(name.lower().encode() for name in (USER, USER_HASH, USER_TOKEN))
 """They never go upstream."""
+P = TypeVar("P")
+Q = TypeVar("Q")
 LONGEST_ID: Final = 256
 TRUSTED: Final = 300.0
 """Seconds for which a JWT that was verified is not verified again."""
@@ -85,8 +87,10 @@ class Identifier:
         self._issuers = {one.issuer: _Issuer(one, endpoint, runtime) for one in settings.issuers.values()}
         self._clock: Clock = runtime.clock
         self._most = settings.remembered
-        self._proven: OrderedDict[Claim, tuple[Person, _Token | None]] = OrderedDict()
-        """The users who were proved, with what tells for how long, if it was a token that did it."""
+        self._hashes: OrderedDict[str, Person] = OrderedDict()
+        """The users who were proved by these."""
+        self._tokens: OrderedDict[Claim, tuple[Person, _Token]] = OrderedDict()
+        """The users who were proved by a token, with what tells for how long."""
 
     def known(self, claim: Claim, *, believed: bool) -> Person | None:
         """Return the user, if that can be told at once; None: `find` has to wait for an issuer's keys.
@@ -97,15 +101,13 @@ class Identifier:
             UserRequiredError: nobody is named.
             UserUnprovenError: somebody is, and it is not proved.
         """
-        if (remembered := self._proven.get(claim)) is not None:
-            user, token = remembered
-            if token is None:
-                return user
-            _still_counts(token.claims, self._clock.now())
-            if self._clock.monotonic() < token.trusted_until:
-                return user
         if claim.token is None:
             return self._by_hash(claim, believed=believed)
+        if (remembered := self._tokens.get(claim)) is not None:
+            person, token = remembered
+            _still_counts(token.claims, self._clock.now())
+            if self._clock.monotonic() < token.trusted_until:
+                return person
         issuer = self._issuer_of(claim.token)
         keys = issuer.jwks.known(read_header(claim.token))
         return self._by_token(claim, issuer, keys) if keys else None
@@ -133,11 +135,13 @@ class Identifier:
             raise UserRequiredError(f"name the user in {USER}, with a proof, or send {USER_TOKEN}")
         if claim.user_hash is None:
             return self._person(_id(claim.user)) if believed else _refuse(f"send a proof beside {USER}")
+        if (known := self._hashes.get(claim.user_hash)) is not None and known.id == claim.user:
+            return known
         if self._secret is None:
             _refuse("no `identity_secret` is configured, so that no user_hash proves anything")
         if not hmac.compare_digest(user_hash(claim.user, self._secret).encode(), claim.user_hash.lower().encode()):
             _refuse(f"{USER_HASH} is not the hash of this user's id")
-        return self._remembered(claim, _id(claim.user), None)
+        return _remembered(self._hashes, claim.user_hash, self._person(_id(claim.user)), self._most)
 
     def _issuer_of(self, token: str) -> "_Issuer":
         """Return who says that it issued a token. Not verified: it only chooses the keys."""
@@ -160,15 +164,7 @@ class Identifier:
         if claim.user_hash is not None:
             self._by_hash(Claim(user, claim.user_hash), believed=False)
         trusted = _Token({"exp": claims["exp"]}, self._clock.monotonic() + TRUSTED)
-        return self._remembered(claim, _id(user), trusted)
-
-    def _remembered(self, claim: Claim, user: str, token: "_Token | None") -> Person:
-        """Return the user, whom this claim proves from now on."""
-        person = self._person(user)
-        self._proven[claim] = person, token
-        if len(self._proven) > self._most:
-            self._proven.popitem(last=False)
-        return person
+        return _remembered(self._tokens, claim, (self._person(_id(user)), trusted), self._most)[0]
 
 
 class _Token(NamedTuple):
@@ -183,6 +179,14 @@ class _Issuer:
         self.expected = Expected(settings.issuer, settings.audience, settings.algorithms)
         self.user_claim = settings.user_claim
         self.jwks = Jwks(settings.jwks_url, endpoint, runtime)
+
+
+def _remembered(proofs: OrderedDict[P, Q], proof: P, proves: Q, most: int) -> Q:
+    """Return what this proves, from now on at once; of more than so many, the oldest is forgotten."""
+    proofs[proof] = proves
+    if len(proofs) > most:
+        proofs.popitem(last=False)
+    return proves
 
 
 def _still_counts(claims: Mapping[str, Any], now: float) -> None:

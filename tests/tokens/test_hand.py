@@ -37,7 +37,7 @@ class World:
     def held(self, text: str = "planted-1", stale: float = STALE, expired: float = EXPIRED) -> Held:
         now = self.clock.now()
         expires_at = None if expired == inf else now + expired
-        return Held(Token(Secret(text), now, expires_at, 1), NOTHING, now + stale, now + expired)
+        return Held(Token(Secret(text), now, expires_at, 1), NOTHING, now + stale, now + expired, 1)
 
     def take(self, held: Held | None = None, *, even_if_unused: bool = True) -> Held:
         held = held or self.held()

@@ -236,7 +236,7 @@ def test_no_more_proofs_are_remembered_than_users() -> None:
     identifier = Identifier(settings, Endpoint(FakeClock()), Runtime(FakeClock(), lambda name, error: None), somebody)
     for user in ("ann", "ben", "cat", "dan"):
         assert identifier.known(Claim(user, user_hash(user, SECRET)), believed=False) == somebody(user)
-    assert [claim.user for claim in identifier._proven] == ["ben", "cat", "dan"]
+    assert [person.id for person in identifier._hashes.values()] == ["ben", "cat", "dan"]
 
 
 @given(st.text(min_size=1, max_size=20), st.text(max_size=70))
