@@ -72,8 +72,8 @@ def main() -> None:
     """Measure, write the section, print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-c", type=int, default=64, help="connections")
-    parser.add_argument("-d", type=int, default=2, help="seconds per measurement")
-    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("-d", type=int, default=3, help="seconds per measurement")
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--output", type=Path, default=run.HERE / "RESULTS.md")
     args = parser.parse_args()
