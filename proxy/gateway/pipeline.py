@@ -170,6 +170,8 @@ class Pipeline:
                 await self._stream(relay, request, permit, ok=ok)
         finally:
             exchange.end()
+            if not request.signer.is_noted:
+                _note_use(request)
 
     async def _stream(self, relay: Relay, request: Request, permit: int, *, ok: bool) -> None:
         """Pass an answer on as it comes. The breaker hears of it at its end, when it is known to be whole.
@@ -229,6 +231,13 @@ class Pipeline:
             )
         except CallerGoneError:
             inbound.abort()
+
+
+def _note_use(request: Request) -> None:
+    """Write down that the upstream was shown what is a user's own."""
+    request.signer.is_noted = True
+    if request.trace.person is not None:
+        request.plan.audit.used(request.trace.person)
 
 
 async def _personal(graph: Graph, plan: RoutePlan, head: RequestHead, principal: Principal, trace: Trace) -> Signer:

@@ -4,6 +4,7 @@ from proxy.callers.base import Caller
 from proxy.core.breaker import Breaker, BreakerState
 from proxy.core.errors import OverloadedError
 from proxy.core.origin import Origin, parse_upstream
+from proxy.gateway.audit import Audit
 from proxy.gateway.forward import Forwarder
 from proxy.gateway.prepare import Preparer
 from proxy.gateway.require import Requirement
@@ -38,6 +39,8 @@ class RoutePlan:
         self.signer = Signer(shared) if len(shared) == len(sources) else None
         """Everybody's; None: each user has one of their own."""
         self.signers = Signers(sources)
+        own = tuple(source.name for source in sources if not isinstance(source, Source))
+        self.audit = Audit(name, own, events, runtime.clock)
         self.requirements = tuple(Requirement(one, name) for one in settings.require)
         self.breaker = Breaker(settings.breaker)
         self._now = runtime.clock.monotonic

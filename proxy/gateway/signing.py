@@ -19,12 +19,14 @@ Signature = tuple[Held, ...]
 class Signer:
     """The sources of one route."""
 
-    __slots__ = ("_merged", "_only", "can_renew", "refusals", "sources")
+    __slots__ = ("_merged", "_only", "can_renew", "is_noted", "refusals", "sources")
 
-    def __init__(self, sources: tuple[Source, ...]) -> None:
+    def __init__(self, sources: tuple[Source, ...], *, is_noted: bool = True) -> None:
         self.sources = sources
         self._only = sources[0] if len(sources) == 1 else None
         self._merged: tuple[Signature, Injection] = ((), NOTHING)
+        self.is_noted = is_noted
+        """That it was used is written down, or need not be."""
         self.can_renew = any(source.renewable and source.rejection.renews for source in sources)
         """Whether a request may have to be sent again."""
         statuses = [source.rejection.statuses_for(source.renewable) for source in sources]
@@ -97,7 +99,7 @@ class Signers:
     async def obtain(self, person: Person) -> Signer:
         """Return it, with sources made for the user if need be. May raise ProxyError."""
         sources = [part if isinstance(part, Source) else await part.obtain(person) for part in self._parts]
-        signer = self._by_user[person.pseudonym] = Signer(tuple(sources))
+        signer = self._by_user[person.pseudonym] = Signer(tuple(sources), is_noted=False)
         most = min(pool.most for pool in self._pools)  # a signer keeps the tokens of those whom a pool let go
         while len(self._by_user) > most:
             self._by_user.popitem(last=False)

@@ -57,6 +57,9 @@ class EventName(StrEnum):
     KEYS_UNAVAILABLE = "keys_unavailable"
     """The public keys of an issuer cannot be had, `detail` says why; what users show that it issued cannot be verified.
     Told once in ten minutes."""
+    USER_CREDENTIAL_USED = "user_credential_used"
+    """The `route` used the `user`'s own token of the `credential`. Told when a process first does, at most once in ten
+    minutes, and of two hundred users of a route; the log's line of each request says so, too."""
     SIGNED_IN = "signed_in"
     """Somebody has given access in a browser, and what came of it is in use: the `user`, or whom an operator (`who`)
     had asked to do it for all requests."""

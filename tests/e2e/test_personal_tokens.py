@@ -76,6 +76,19 @@ async def test_each_user_has_a_token_of_their_own_fetched_once(world: World) -> 
     assert sorted(world.asked_for("ann", "ben")) == ["ann", "ben"]
 
 
+async def test_it_is_written_down_whose_token_a_route_used(world: World) -> None:
+    async def used() -> list[dict[str, Any]]:
+        events = (await world.proxy.admin("GET", "/api/v1/events?route=own&limit=1000"))["events"]
+        return [event for event in events if event["event"] == "user_credential_used"]
+
+    before = await used()
+    for _ in range(3):
+        await world.ask("gus")
+    event, *rest = await used()
+    assert rest == before
+    assert (event["credential"], len(event["user"]), "gus" in str(event)) == ("own", 32, False)
+
+
 async def test_no_proof_of_a_user_goes_upstream(world: World) -> None:
     _, answer = await world.ask("ann", X_Countersign_User="x")
     assert not any(name.lower().replace("_", "-").startswith("x-countersign") for name in answer["headers"])
