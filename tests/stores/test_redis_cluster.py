@@ -87,11 +87,13 @@ async def test_the_documented_user_has_the_rights_that_a_cluster_needs(opened: O
     heard: list[News] = []
     store.listen(heard.append)
     await until(lambda: heard)
-    with cluster.moving(source.do("CLUSTER", "KEYSLOT", key), source, target):
+    slot = source.do("CLUSTER", "KEYSLOT", key)
+    with cluster.moving(slot, source, target):
         await store.save(key, Record(1, b"data", 60.0, durable=True))
         assert await contents(store, key) == (1, b"data")
-    with cluster.moving(source.do("CLUSTER", "KEYSLOT", key), target, source):
+    with cluster.moving(slot, target, source):
         await store.drop(key, 1)
+        await until(lambda: target.do("CLUSTER", "COUNTKEYSINSLOT", slot) == 0)  # what shows how far replicas follow
     await store.ping()
     await until(lambda: heard[-1].change is Change.DROPPED)
 
