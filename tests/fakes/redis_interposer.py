@@ -22,6 +22,8 @@ SCRIPT_NAMES: Final = {
 }
 assert len(SCRIPT_NAMES) == 2 * len(SCRIPTS)
 NO_POINTS: Final = frozenset({"publish", "info"})
+ROUNDS: Final = 5
+"""Of the loop, until connections that are aborted, or were coming in, are closed."""
 AGGREGATES: Final = {b"*": 1, b"~": 1, b">": 1, b"%": 2, b"|": 2}
 """How many values follow for each that is counted."""
 
@@ -35,6 +37,7 @@ class Interposer:
         """How often the process has heard itself."""
         self._to = port
         self._port = 0
+        self._is_open = True
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -51,13 +54,18 @@ class Interposer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.close()
+        self._is_open = False
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
-        await asyncio.sleep(0)  # aborted connections close when the loop goes round
+        for _ in range(ROUNDS):
+            await asyncio.sleep(0)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._is_open:  # it was on its way in when the server closed
+            writer.transport.abort()
+            return
         task = asyncio.create_task(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(lambda ended: self._end(ended, writer))
