@@ -154,7 +154,7 @@ async def trial(credential: Credential) -> Trial:
     twin.watch_step = recorder.note  # type: ignore[method-assign]
     try:
         token = await twin.fetch(None)
-        inject_all(credential.settings.injectors(), token)
+        inject_all(credential.injectors, token)
     except (FetchError, InjectError, UndefinedVariableError) as caught:
         error = lacking(caught.name) if isinstance(caught, UndefinedVariableError) else caught
         diagnosis = failed(error, recorder.reply)

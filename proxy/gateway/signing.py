@@ -19,6 +19,7 @@ Signature = tuple[Held, ...]
 class Signer:
     """The sources of one route."""
 
+    # Here as in `Source` and `Hand`: of one of many users, a request finds little in the processor's caches.
     __slots__ = ("_merged", "_only", "can_renew", "is_noted", "refusals", "sources")
 
     def __init__(self, sources: tuple[Source, ...], *, is_noted: bool = True) -> None:
@@ -35,7 +36,7 @@ class Signer:
 
     def is_at_work(self) -> bool:
         """Tell whether its sources still are; if so, they count as used."""
-        for source in self.sources if self._only is None else (self._only,):
+        for source in self.sources:
             if source.at_rest:
                 return False
             source.was_used = True
@@ -92,9 +93,7 @@ class Signers:
     def current(self, person: Person) -> Signer | None:
         """Return the user's signer, if all its sources are here. Stands on the hot path."""
         signer = self._by_user.get(person.pseudonym)
-        if signer is None:
-            return None
-        return signer if signer.is_at_work() else None
+        return signer if signer is not None and signer.is_at_work() else None
 
     async def obtain(self, person: Person) -> Signer:
         """Return it, with sources made for the user if need be. May raise ProxyError."""

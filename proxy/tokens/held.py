@@ -24,7 +24,7 @@ class Held:
     expires_at: float
     """Unix seconds; inf: never."""
     generation: int
-    """The token's."""
+    """The token's, here too for the log's line of each request."""
 
     def is_same_token_as(self, other: "Held") -> bool:
         """Tell whether both are the same token, however often it was made ready."""

@@ -104,7 +104,7 @@ class Pushes:
         with self.doubts.of_keys(name):
             token = await inspector.inspect(value, person.id)
         source = await self._source(name, person)
-        inspector.check_place(token, source.credential.settings.injectors())
+        inspector.check_place(token, source.credential.injectors)
         check = partial(inspector.check_age, token)
         in_use = source.token
         if in_use is None:

@@ -78,10 +78,6 @@ class Registry:
         document = await self._documents.read(self._place(user))
         return None if document is None else User.read(document)
 
-    async def keep(self, user: User) -> None:
-        """Write down everything that is known of a user. May raise StoreError."""
-        await self.change(user.id, lambda _: user)
-
     async def change(self, user: str, change: Callable[[User], User]) -> None:
         """Write down what that makes of what is known, whoever writes at the same time. May raise StoreError."""
 

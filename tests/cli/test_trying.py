@@ -20,6 +20,7 @@ from proxy.stores.sqlite import Sqlite, SqliteSettings
 from proxy.users.registry import Registry, User
 from tests.cli.conftest import ROOT, Countersign
 from tests.config.conftest import ENVIRON, GOOD
+from tests.fakes.known import keep
 from tests.fakes.process import free_ports
 
 
@@ -250,6 +251,6 @@ async def write_down(path: Path, key: str, user: User) -> None:
     runtime = Runtime(SystemClock(), lambda name, error: None)
     store = Sqlite(SqliteSettings(kind="sqlite", path=path), runtime)
     seal = Seal((Secret(key),))
-    await Registry(Documents(store, seal), seal.derive("users")).keep(user)
+    await keep(Registry(Documents(store, seal), seal.derive("users")), user)
     await store.close()
     await runtime.close()

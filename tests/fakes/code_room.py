@@ -18,6 +18,7 @@ from proxy.users.settings import UsersSettings
 from proxy.users.verification import Verifications
 from proxy.users.verify import Verify
 from tests.fakes.clock import FakeClock
+from tests.fakes.known import keep
 from tests.fakes.mail_server import MailServer
 
 SEAL = Seal.of_this_process()
@@ -96,7 +97,7 @@ class CodeRoom:
 
     async def user(self, name: str, email: str | None = "") -> Person:
         """Put a user on file; without an address given, it is made of the name."""
-        await self.registry.keep(User(name, f"{name}@mail.example" if email == "" else email))
+        await keep(self.registry, User(name, f"{name}@mail.example" if email == "" else email))
         return self.registry.person(name)
 
     def told(self) -> list[tuple[str, str | None]]:

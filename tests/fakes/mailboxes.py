@@ -19,6 +19,7 @@ from proxy.stores.redis import Redis, RedisSettings
 from proxy.users.identity import user_hash
 from proxy.users.registry import Registry, User
 from tests.fakes.certificates import Authority
+from tests.fakes.known import keep
 from tests.fakes.mail_server import PASSWORD, USER, MailServer
 from tests.fakes.process import Proxy
 from tests.fakes.raw_server import RawServer, answer_each
@@ -110,7 +111,7 @@ class World:
 
     async def user(self, name: str, email: str | None = "") -> str:
         """Put a user on file; without an address given, it is made of the name."""
-        await self.registry.keep(User(name, f"{name}@mail.example" if email == "" else email, name.title()))
+        await keep(self.registry, User(name, f"{name}@mail.example" if email == "" else email, name.title()))
         return name
 
     async def ask(self, user: str, route: str = "billing", *, replica: int = 0) -> Told:

@@ -12,6 +12,7 @@ from proxy.stores.base import Change, News
 from proxy.stores.documents import Documents
 from proxy.users.changes import Changes
 from proxy.users.registry import Registry, User
+from tests.fakes.known import keep
 from tests.fakes.pushing import PushRoom, push_room
 
 WRITTEN: Final[dict[str, dict[str, Any]]] = {
@@ -54,17 +55,17 @@ async def room() -> AsyncIterator[Room]:
 async def test_a_changed_user_reaches_every_process(room: Room) -> None:
     ann = room.registry.person("ann")
     for password in ("planted-1", "planted-2"):
-        await room.registry.keep(User("ann", variables={"PASSWORD": Secret(password)}))
+        await keep(room.registry, User("ann", variables={"PASSWORD": Secret(password)}))
         assert [await room.password(ann, process) for process in (0, 1)] == [password] * 2
 
 
 async def test_only_sources_that_were_made_of_it_go(room: Room) -> None:
     ann, ben = room.registry.person("ann"), room.registry.person("ben")
     for user in ("ann", "ben"):
-        await room.registry.keep(User(user, variables={"PASSWORD": Secret("planted-1")}))
+        await keep(room.registry, User(user, variables={"PASSWORD": Secret("planted-1")}))
     pools = room.processes[0].sources.pools
     before = [await pools["login"].obtain(ben), await pools["plain"].obtain(ann)]
-    await room.registry.keep(User("ann", variables={"PASSWORD": Secret("planted-2")}))
+    await keep(room.registry, User("ann", variables={"PASSWORD": Secret("planted-2")}))
     assert [await pools["login"].obtain(ben), await pools["plain"].obtain(ann)] == before
     await room.registry.forget("ann")
     assert pools["login"].current(ann.pseudonym) is None
@@ -72,7 +73,7 @@ async def test_only_sources_that_were_made_of_it_go(room: Room) -> None:
 
 async def test_what_was_missed_may_have_been_about_anybody(room: Room) -> None:
     ann = room.registry.person("ann")
-    await room.registry.keep(User("ann", variables={"PASSWORD": Secret("planted-1")}))
+    await keep(room.registry, User("ann", variables={"PASSWORD": Secret("planted-1")}))
     pools = room.processes[0].sources.pools
     await room.password(ann)
     plain = await pools["plain"].obtain(ann)

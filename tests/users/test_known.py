@@ -14,6 +14,7 @@ from proxy.stores.memory import MemorySettings
 from proxy.stores.sqlite import Sqlite, SqliteSettings
 from proxy.users.known import KEY, values_of
 from proxy.users.registry import Registry, User
+from tests.fakes.known import keep
 
 WANTED = frozenset({"USER_ID", "TENANT", "OTHER"})
 
@@ -22,7 +23,7 @@ async def test_what_was_written_down_is_found_and_nothing_else(tmp_path: Path) -
     settings, keys = SqliteSettings(kind="sqlite", path=tmp_path / "store.db"), (Secret(new_key()),)
     runtime = Runtime(SystemClock(), lambda name, error: None)
     store, seal = Sqlite(settings, runtime), Seal(keys)
-    await Registry(Documents(store, seal), seal.derive(KEY)).keep(User("ann", variables={"TENANT": Secret("acme")}))
+    await keep(Registry(Documents(store, seal), seal.derive(KEY)), User("ann", variables={"TENANT": Secret("acme")}))
     await store.close()
     await runtime.close()
     assert await values_of("ann", WANTED, settings, keys) == {"USER_ID": Secret("ann"), "TENANT": Secret("acme")}

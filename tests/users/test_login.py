@@ -15,6 +15,7 @@ from proxy.users.browser import BROWSER, USER
 from proxy.users.portal import Answer
 from proxy.users.registry import User
 from proxy.users.tickets import LIFETIME
+from tests.fakes.known import keep
 from tests.fakes.sign_in_bench import APP, CALLBACK, OWN, SignInBench, address_of, fields_of
 
 
@@ -54,7 +55,7 @@ async def test_a_question_changes_nothing_and_may_be_asked_twice(bench: SignInBe
 
 
 async def test_the_question_shows_what_is_known_of_the_user(bench: SignInBench) -> None:
-    await bench.registry.keep(User("ann", "annabel@mail.example", "Annabel Lee"))
+    await keep(bench.registry, User("ann", "annabel@mail.example", "Annabel Lee"))
     page = (await bench.browser().open(bench.link("ann"))).body.decode()
     assert "An… Le…, an…@mail.example" in page
     bench.store.error = StoreError("away")
@@ -145,7 +146,7 @@ async def test_who_lacks_a_variable_that_the_provider_is_told_is_sent_nowhere(be
     assert (event.event, event.reason) == ("sign_in_refused", "misconfigured")
     assert "the variable USER_EMAIL has no value for this user" in str(event.detail)
     known = User("ben", "ben@mail.example", variables={"TENANT": Secret("acme")})
-    await bench.registry.keep(known)
+    await keep(bench.registry, known)
     bench.server.consent(address_of(await begun(bench, "ben")))
     assert bench.server.asked[-1].items() >= {("login_hint", "ben@mail.example"), ("tenant", "acme")}
 

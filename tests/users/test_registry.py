@@ -13,6 +13,7 @@ from proxy.stores.memory import Memory, MemorySettings
 from proxy.users.registry import Registry, User
 from tests.fakes.clock import FakeClock
 from tests.fakes.flaky_store import FlakyStore
+from tests.fakes.known import keep
 
 ANN = User("ann@id", "ann@mail.example", "Ann", {"TENANT": Secret("acme-tenant")})
 
@@ -29,21 +30,21 @@ def registry(store: Memory) -> Registry:
 
 async def test_a_user_is_found_as_they_were_kept(registry: Registry) -> None:
     assert await registry.find("ann@id") is None
-    await registry.keep(ANN)
+    await keep(registry, ANN)
     assert await registry.find("ann@id") == ANN
     assert await registry.find("ben@id") is None
 
 
 async def test_a_user_is_kept_anew_as_a_whole(registry: Registry) -> None:
-    await registry.keep(ANN)
-    await registry.keep(User("ann@id"))
+    await keep(registry, ANN)
+    await keep(registry, User("ann@id"))
     assert await registry.find("ann@id") == User("ann@id")
 
 
 async def test_of_two_changes_at_once_neither_undoes_the_other() -> None:
     store = FlakyStore(MemorySettings(), Runtime(FakeClock(), lambda name, error: None))
     registry = Registry(Documents(store, Seal.of_this_process()), b"key")
-    await registry.keep(ANN)
+    await keep(registry, ANN)
     store.hang()  # both read before one of them writes
     changing = asyncio.gather(
         registry.change("ann@id", lambda user: replace(user, email="new@mail.example")),
@@ -61,16 +62,16 @@ async def test_what_nobody_knew_yet_is_changed_too(registry: Registry) -> None:
 
 
 async def test_a_user_who_is_forgotten_is_gone(registry: Registry) -> None:
-    await registry.keep(ANN)
+    await keep(registry, ANN)
     assert await registry.forget("ann@id")
     assert await registry.find("ann@id") is None
     assert not await registry.forget("ann@id")
-    await registry.keep(ANN)
+    await keep(registry, ANN)
     assert await registry.find("ann@id") == ANN
 
 
 async def test_the_store_sees_neither_the_id_nor_anything_that_is_known(registry: Registry, store: Memory) -> None:
-    await registry.keep(ANN)
+    await keep(registry, ANN)
     keys = store.keys()
     (key,) = [key async for key in keys]
     record = await store.load(key)
